@@ -75,6 +75,9 @@ pub const CLOSED_ANNOTATION: &str = "registry-token.dev/closed";
 /// Hash of the registries for which the Secret was written.
 pub const REGISTRIES_ANNOTATION: &str = "registry-token.dev/registries";
 
+/// On the Lease of leader election: the installation of the last leader, as `<namespace>/<Secret with its MAC keys>`.
+pub const INSTALLATION_ANNOTATION: &str = "registry-token.dev/installation";
+
 /// Names of the labels and annotations that were applied from `spec.secret`. A key that is removed from the spec is
 /// removed from the Secret; keys that others added stay.
 pub const LAST_APPLIED_KEYS_ANNOTATION: &str = "registry-token.dev/last-applied-keys";

@@ -5,12 +5,16 @@ use crate::controller::ElectionSettings;
 use crate::domain::leader_election::{Timing, TimingError};
 use clap::{ArgAction, Args};
 
+/// Where other controllers that serve a whole cluster keep their Leases too: operators that are installed in several
+/// namespaces share it, so only one of them works.
+const DEFAULT_NAMESPACE: &str = "kube-system";
+
 /// The flags of leader election.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Leader election")]
 pub struct LeaderElectionArgs {
-    /// Only the instance that holds a Lease works, and the others wait to take over. With `false` this instance works
-    /// whatever others do: that is safe, but instances then do the same work
+    /// Only the instance that holds a Lease works, and the others wait to take over. Use `false` only for a single
+    /// instance: it works whatever others do
     #[arg(
         long,
         action = ArgAction::Set,
@@ -25,9 +29,9 @@ pub struct LeaderElectionArgs {
     #[arg(long, value_name = "NAME", default_value = "registry-token-operator")]
     pub leader_election_id: ObjectName,
 
-    /// Namespace of the Lease [default: that of --namespace]
-    #[arg(long, value_name = "NAMESPACE")]
-    pub leader_election_namespace: Option<NamespaceName>,
+    /// Namespace of the Lease. Operators that serve the same cluster need the same one
+    #[arg(long, value_name = "NAMESPACE", default_value = DEFAULT_NAMESPACE)]
+    pub leader_election_namespace: NamespaceName,
 
     /// How long others wait for the leader to renew the Lease before they take over
     #[arg(long, value_name = "DURATION", default_value = "15s")]
@@ -43,11 +47,11 @@ pub struct LeaderElectionArgs {
 }
 
 impl LeaderElectionArgs {
-    /// The settings; `None` without leader election.
+    /// The settings; `None` without leader election. `installation` names what the instances of one installation share.
     ///
     /// # Errors
     /// If the times do not fit together.
-    pub fn settings(&self, operator_namespace: &NamespaceName) -> Result<Option<ElectionSettings>, TimingError> {
+    pub fn settings(&self, installation: String) -> Result<Option<ElectionSettings>, TimingError> {
         if !self.leader_elect {
             return Ok(None);
         }
@@ -56,10 +60,10 @@ impl LeaderElectionArgs {
             self.leader_election_renew_deadline.0,
             self.leader_election_retry_period.0,
         )?;
-        let namespace = self.leader_election_namespace.as_ref().unwrap_or(operator_namespace);
         Ok(Some(ElectionSettings {
-            namespace: namespace.to_string(),
+            namespace: self.leader_election_namespace.to_string(),
             name: self.leader_election_id.to_string(),
+            installation,
             timing,
         }))
     }
@@ -78,18 +82,18 @@ mod tests {
 
     fn settings(flags: &[&str]) -> Result<Option<ElectionSettings>, String> {
         let parsed = Flags::try_parse_from(std::iter::once(&"run").chain(flags)).map_err(|error| error.to_string())?;
-        parsed.flags.settings(&"own".parse().expect("a name")).map_err(|error| error.to_string())
+        parsed.flags.settings("own/key".to_owned()).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn leader_election_is_on_by_default_in_the_operators_namespace() {
+    fn leader_election_is_on_by_default_with_one_lease_for_the_cluster() {
         let timing = |lease, renew, retry| {
             let [lease, renew, retry] = [lease, renew, retry].map(std::time::Duration::from_secs);
             Timing::new(lease, renew, retry).expect("valid")
         };
         for flags in [&[][..], &["--leader-elect"], &["--leader-elect=true"]] {
             let found = settings(flags).expect("valid").expect("on");
-            assert_eq!((found.namespace.as_str(), found.name.as_str()), ("own", "registry-token-operator"));
+            assert_eq!((found.namespace.as_str(), found.name.as_str()), ("kube-system", "registry-token-operator"));
             assert_eq!(found.timing, timing(15, 10, 2));
         }
         assert!(settings(&["--leader-elect=false"]).expect("valid").is_none());

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     telemetry::init(run.log_format)?;
     install_crypto_provider()?;
-    let election = run.leader_election.settings(&run.namespace)?;
+    let installation = format!("{}/{}", run.namespace, run.mac_key_secret);
+    let election = run.leader_election.settings(installation)?;
     let clock = Arc::new(Clock::default());
     let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::default()));
     let client = kube_client(kube_config(None).await?, Arc::clone(&clock), Arc::clone(&metrics))?;

@@ -10,7 +10,9 @@ use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-const NAMESPACE: &str = "registry-token-operator";
+/// The Lease.
+const NAMESPACE: &str = "kube-system";
+const NAME: &str = "registry-token-operator";
 /// The defaults.
 pub const LEASE_DURATION: Duration = Duration::from_secs(15);
 pub const RENEW_DEADLINE: Duration = Duration::from_secs(10);
@@ -97,7 +99,7 @@ async fn a_standby_takes_over_soon_after_the_leader_stops_or_dies() {
     team.token("last", "of the successor").await;
     team.until_synced("last").await;
     assert_one_token_each(&team, count + 1);
-    let lease = leases(&team).get(NAMESPACE).await.expect("a Lease");
+    let lease = leases(&team).get(NAME).await.expect("a Lease");
     let transitions = lease.spec.and_then(|spec| spec.lease_transitions);
     assert_eq!(transitions, i32::try_from(count).ok(), "one for each takeover");
 }
@@ -158,7 +160,7 @@ async fn a_token_that_was_requested_before_a_stop_is_stored_while_the_successor_
     assert_one_token_each(&team, 1);
 }
 
-async fn until_logged(operator: &Operator, text: &str) {
+pub async fn until_logged(operator: &Operator, text: &str) {
     eventually(&format!("{text:?} in the log"), LIMIT, async || {
         let log = operator.log();
         if log.contains(text) { Ok(()) } else { Err(log) }
@@ -169,7 +171,7 @@ async fn until_logged(operator: &Operator, text: &str) {
 fn lease_of(holder: &str, seconds: Option<i32>) -> Lease {
     let lease: Value = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-        "metadata": {"name": NAMESPACE, "namespace": NAMESPACE},
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
         "spec": {"holderIdentity": holder, "leaseDurationSeconds": seconds},
     });
     serde_json::from_value(lease).expect("a Lease")
@@ -194,12 +196,12 @@ async fn the_lease_of_another_program_is_awaited_and_reported() {
     until_logged(&waiting, "another program holds the Lease").await;
     until_logged(&waiting, "--leader-election-id").await;
     let forever = Patch::Merge(json!({"spec": {"leaseDurationSeconds": null}}));
-    leases.patch(NAMESPACE, &PatchParams::default(), &forever).await.expect("patched");
+    leases.patch(NAME, &PatchParams::default(), &forever).await.expect("patched");
     until_logged(&waiting, "delete the Lease").await;
     team.token("second", "waits").await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(!is_leader(&waiting).await && changes(&waiting, 0).is_empty(), "{}", waiting.log());
-    leases.delete(NAMESPACE, &DeleteParams::default()).await.expect("deleted");
+    leases.delete(NAME, &DeleteParams::default()).await.expect("deleted");
     team.until_synced("second").await;
     assert!(is_leader(&waiting).await);
     assert_one_token_each(&team, 2);
@@ -209,7 +211,7 @@ async fn the_lease_of_another_program_is_awaited_and_reported() {
 async fn without_permission_it_says_what_is_missing_and_works_when_it_is_granted() {
     let (control_plane, team) = prepare("no-permission").await;
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("kubeconfig");
-    let role = ["delete", "role", "registry-token-operator-leader-election", "--namespace", NAMESPACE];
+    let role = ["delete", "clusterrole", "registry-token-operator-leader-election"];
     control_plane.kubectl_ok(&role, None).await.expect("deleted");
     let mut waiting = Operator::spawn(binary(), &kubeconfig, &elected()).expect("spawned");
     until_logged(&waiting, "leases.coordination.k8s.io").await;

@@ -83,6 +83,7 @@ mod secret_leaks;
 mod secret_leaks_unparsable;
 mod startup_shutdown;
 mod suspend;
+mod two_installations;
 mod unsynced_caches;
 mod upstream_changes;
 mod user_roles;

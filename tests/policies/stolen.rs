@@ -64,6 +64,7 @@ async fn a_stolen_credential_of_the_operator_writes_only_what_the_operator_write
     a_secret_is_taken_over_only_if_its_user_hands_it_over(&stage).await;
     the_mac_key_is_created_and_never_replaced(&stage).await;
     other_objects_get_only_the_finalizer(&stage).await;
+    no_lease_of_another_controller_is_created(&stage).await;
 }
 
 async fn secrets_of_other_types_and_owners_are_not_created(stage: &Stage) {
@@ -199,6 +200,14 @@ async fn the_mac_key_is_created_and_never_replaced(stage: &Stage) {
     assert_accepted("no finalizer", patch(metadata(json!({"finalizers": []}))).await);
     let other = operator.create(&secret("Opaque", "other", json!({}))).await;
     assert_refused("another Secret", other, "creates only Secrets of type");
+}
+
+async fn no_lease_of_another_controller_is_created(stage: &Stage) {
+    let lease =
+        |name: &str| json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}});
+    let other = stage.operator.create(&lease("another-controller")).await;
+    assert_refused("the Lease of another controller", other, "creates only the Lease registry-token-operator");
+    assert_accepted("the operator's Lease", stage.operator.create(&lease("registry-token-operator")).await);
 }
 
 async fn other_objects_get_only_the_finalizer(stage: &Stage) {

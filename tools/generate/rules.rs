@@ -19,11 +19,6 @@ pub fn chart_helpers(root: &Path) -> Result<String, Error> {
     for (name, file, role) in ROLES {
         let manifests = std::fs::read_to_string(root.join(file))?;
         let rules = rules_of(&manifests, role).ok_or_else(|| format!("{file} has no role {role} with rules"))?;
-        // The chart's lease has the name of the release.
-        let rules = rules.replace(
-            "resourceNames: [registry-token-operator]",
-            r#"resourceNames: [{{ include "registry-token-operator.fullname" . }}]"#,
-        );
         let _ = write!(text, "\n{{{{- define \"registry-token-operator.rules.{name}\" -}}}}\n{rules}{{{{- end }}}}\n");
     }
     Ok(text)

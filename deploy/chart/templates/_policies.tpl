@@ -154,6 +154,26 @@ validations:
       request, its credentials are stolen: delete its ServiceAccount and create it again.
 {{- end }}
 
+{{- define "registry-token-operator.policies.leases" -}}
+failurePolicy: Fail
+matchConstraints:
+  resourceRules:
+    - apiGroups: [coordination.k8s.io]
+      apiVersions: [v1]
+      operations: [CREATE]
+      resources: [leases]
+matchConditions:
+  - name: by-the-operator
+    expression: (request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])
+validations:
+  - expression: object.metadata.name == 'registry-token-operator'
+    reason: Forbidden
+    message: >-
+      The operator creates only the Lease registry-token-operator. If the operator did not send this request, its
+      credentials are stolen: delete its ServiceAccount and create it again. If --leader-election-id names another Lease,
+      set the same name in this policy.
+{{- end }}
+
 {{- define "registry-token-operator.policies.status" -}}
 failurePolicy: Fail
 matchConstraints:

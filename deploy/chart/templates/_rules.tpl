@@ -57,13 +57,13 @@
 {{- end }}
 
 {{- define "registry-token-operator.rules.leader-election" -}}
-# RBAC cannot restrict create to a name.
+# RBAC cannot restrict create to a name; deploy/policies/operator does.
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [{{ include "registry-token-operator.fullname" . }}]
+  resourceNames: [registry-token-operator]
   verbs: [get, update]
 {{- end }}
 

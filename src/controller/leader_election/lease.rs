@@ -1,6 +1,7 @@
 //! Reads and writes the Lease.
 
 use super::ElectionSettings;
+use crate::api::INSTALLATION_ANNOTATION;
 use crate::controller::CONTROLLER_NAME;
 use crate::controller::api_call::safe_error_message;
 use crate::controller::context::Context;
@@ -30,6 +31,7 @@ pub(super) struct LeaseAccess {
     namespace: String,
     name: String,
     identity: String,
+    installation: String,
     seconds: i32,
     /// As last read or written: updates keep the parts that belong to others.
     last: Lease,
@@ -42,6 +44,7 @@ impl LeaseAccess {
             namespace: settings.namespace.clone(),
             name: settings.name.clone(),
             identity: ctx.identity.clone(),
+            installation: settings.installation.clone(),
             seconds: i32::try_from(settings.timing.lease_duration().as_secs()).unwrap_or(i32::MAX),
             last: Lease::default(),
         }
@@ -70,10 +73,17 @@ impl LeaseAccess {
         }
     }
 
+    /// The installation that held the Lease when it was last read or written, if it is not this one.
+    pub(super) fn other_installation(&self) -> Option<&str> {
+        let found = self.last.metadata.annotations.as_ref()?.get(INSTALLATION_ANNOTATION)?;
+        Some(found.as_str()).filter(|found| *found != self.installation)
+    }
+
     fn created(&self) -> Lease {
         let metadata = ObjectMeta {
             name: Some(self.name.clone()),
             namespace: Some(self.namespace.clone()),
+            annotations: Some([self.installation_annotation()].into()),
             ..ObjectMeta::default()
         };
         Lease { metadata, spec: Some(self.held(&LeaseSpec::default(), 0)) }
@@ -82,6 +92,7 @@ impl LeaseAccess {
     fn updated(&self, change: Change) -> Lease {
         let mut lease = self.last.clone();
         lease.metadata.managed_fields = None;
+        lease.metadata.annotations.get_or_insert_default().extend([self.installation_annotation()]);
         let spec = lease.spec.take().unwrap_or_default();
         lease.spec = Some(match change {
             Change::TakeOver => self.held(&spec, spec.lease_transitions.unwrap_or_default().saturating_add(1)),
@@ -94,6 +105,10 @@ impl LeaseAccess {
             },
         });
         lease
+    }
+
+    fn installation_annotation(&self) -> (String, String) {
+        (INSTALLATION_ANNOTATION.to_owned(), self.installation.clone())
     }
 
     fn held(&self, former: &LeaseSpec, transitions: i32) -> LeaseSpec {

@@ -5,8 +5,8 @@
 mod lease;
 
 use self::lease::{LeaseAccess, LeaseError};
-use super::context::SharedContext;
-use crate::domain::leader_election::{Election, HolderProblem, OtherHolder, Request, Response, Timing};
+use super::context::{Context, SharedContext};
+use crate::domain::leader_election::{Change, Election, HolderProblem, OtherHolder, Request, Response, Timing};
 use crate::health::readiness::Readiness;
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +23,9 @@ pub struct ElectionSettings {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// What the instances of this installation share, and other installations do not: namespace and name of the Secret
+    /// with the MAC keys.
+    pub installation: String,
     /// Its times.
     pub timing: Timing,
 }
@@ -63,7 +66,7 @@ impl Elector {
                 None => self.ctx.claim.end(),
             }
             self.report_leadership();
-            self.reports.set_holder(election.other_holder());
+            self.reports.set_holder(election.other_holder(), self.lease.other_installation());
         }
         // No call changes anything at a portal from here on. Passes in flight store the tokens that they have requested.
         self.ctx.claim.end();
@@ -76,7 +79,12 @@ impl Elector {
     /// Performs a request. `None` when shutdown starts. A claim that ends meanwhile is reported at once.
     async fn perform(&mut self, request: Request, timing: &Timing) -> Option<Response> {
         let Self { ctx, lease, reports, .. } = self;
-        let mut response = pin!(lease.perform(request, timing.request_timeout()));
+        let mut response = pin!(async {
+            if request == Request::Update(Change::TakeOver) {
+                prepare_keys(ctx, lease.other_installation()).await?;
+            }
+            lease.perform(request, timing.request_timeout()).await
+        });
         loop {
             tokio::select! {
                 () = ctx.stop.cancelled() => return None,
@@ -102,6 +110,21 @@ impl Elector {
         let leads = self.ctx.claim.is_held();
         self.reports.set_leader(&self.ctx, leads);
     }
+}
+
+/// Before the Lease is taken over: the former leader may have signed with keys that this instance does not know. Those of
+/// another installation are never known, and its tokens would count as forged.
+async fn prepare_keys(ctx: &Context, other_installation: Option<&str>) -> Result<(), LeaseError> {
+    let Some(former) = other_installation else {
+        ctx.keyring.refresh(ctx).await;
+        return Ok(());
+    };
+    ctx.keyring.expect_other_keys(ctx).await.map_err(|error| LeaseError::Unavailable(error.to_string()))?;
+    tracing::warn!(
+        former,
+        "taking over from another installation of this operator: its tokens are verified again by their logins"
+    );
+    Ok(())
 }
 
 /// What log, metrics and health say.
@@ -140,12 +163,23 @@ impl Reports {
         });
     }
 
-    /// Logs another holder once.
-    fn set_holder(&mut self, holder: Option<OtherHolder>) {
+    /// Reports another holder once. Replicas of an installation wait for each other; an installation that waits for
+    /// another one is not ready, because it may be there by mistake.
+    fn set_holder(&mut self, holder: Option<OtherHolder>, installation: Option<&str>) {
         if holder == self.holder {
             return;
         }
         let ElectionSettings { namespace, name, .. } = &self.settings;
+        let problem = holder.as_ref().zip(installation).map(|(holder, installation)| {
+            let identity = &holder.identity;
+            format!(
+                "another installation of this operator is active: {identity} of {installation} holds the Lease {namespace}/{name}. This one waits and changes nothing until that one is uninstalled. Keep one installation per cluster"
+            )
+        });
+        if let Some(problem) = &problem {
+            tracing::warn!(lease = name, namespace, "{problem}");
+        }
+        self.readiness.set_lease_problem(problem);
         if let Some(OtherHolder { identity, problem }) = &holder {
             match problem {
                 None => tracing::info!(lease = name, namespace, holder = identity, "another instance is the leader"),

@@ -44,7 +44,7 @@ const STARTUP_RETRY: Duration = Duration::from_secs(2);
 const MIN_RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 #[derive(Debug, thiserror::Error)]
-enum MacKeyError {
+pub(super) enum MacKeyError {
     #[error("{0}")]
     Api(#[from] ApiError),
     #[error(
@@ -53,6 +53,8 @@ enum MacKeyError {
     Invalid { namespace: String, name: String },
     #[error("system RNG unavailable")]
     Random,
+    #[error("Secret {name} cannot be annotated with the time since which its keys sign")]
+    NotAnnotated { name: String },
 }
 
 impl Keyring {
@@ -78,19 +80,40 @@ impl Keyring {
         let changed = self.keys() != keys;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         let is_new = recorded.as_ref() != Some(&record);
-        state.last = Some(LastRead { data, record: record.clone(), read: Instant::now() });
+        let mut is_recorded = true;
         self.in_memory_only.store(metadata.uid.is_none(), Ordering::SeqCst);
         if metadata.uid.is_some() {
             let protected = metadata.finalizers.iter().flatten().any(|one| one == FINALIZER);
             self.has_finalizer.store(protected, Ordering::SeqCst);
             if is_new && let Err(error) = self.write_record(ctx, &metadata, &record).await {
                 tracing::warn!(secret = self.name, %error, "MAC key not annotated");
+                is_recorded = false;
             }
             if ctx.caches_synced() && finalizer::is_needed(ctx) {
                 self.add_finalizer(ctx, &mut state.last_rejected).await;
             }
         }
+        state.last = Some(LastRead { data, record, is_recorded, read: Instant::now() });
         Ok(changed)
+    }
+
+    /// Reads the Secret again. Without a response the last keys stay.
+    pub(super) async fn refresh(&self, ctx: &Context) {
+        if let Err(error) = self.load(ctx).await {
+            tracing::warn!(secret = self.name, %error, "MAC key unavailable, keeping the last one");
+        }
+    }
+
+    /// Records that from now on every object may have been signed with a key of another installation, as if this one
+    /// had lost its keys.
+    pub(super) async fn expect_other_keys(&self, ctx: &Context) -> Result<(), MacKeyError> {
+        if let Some(last) = &mut self.state.lock().await.last {
+            last.record.since = ctx.clock.now();
+        }
+        self.load(ctx).await?;
+        let state = self.state.lock().await;
+        let is_recorded = state.last.as_ref().is_some_and(|last| last.is_recorded);
+        if is_recorded { Ok(()) } else { Err(MacKeyError::NotAnnotated { name: self.name.clone() }) }
     }
 
     async fn read(&self, ctx: &Context) -> Result<Option<Secret>, ApiError> {
@@ -237,7 +260,7 @@ pub async fn reload_if_unknown(ctx: &Context, snapshot: &Snapshot) {
     }
     let recently =
         ctx.keyring.state.lock().await.last.as_ref().is_some_and(|last| last.read.elapsed() < MIN_RETRY_INTERVAL);
-    if !recently && let Err(error) = ctx.keyring.load(ctx).await {
-        tracing::warn!(secret = ctx.keyring.name, %error, "MAC key unavailable, keeping the last one");
+    if !recently {
+        ctx.keyring.refresh(ctx).await;
     }
 }

@@ -34,6 +34,8 @@ pub(in crate::controller) struct KeyringState {
 pub(in crate::controller) struct LastRead {
     pub(in crate::controller) data: KeyData,
     pub(in crate::controller) record: KeyRecord,
+    /// Whether the annotations of the Secret contain the record.
+    pub(in crate::controller) is_recorded: bool,
     pub(in crate::controller) read: Instant,
 }
 
