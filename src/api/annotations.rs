@@ -78,6 +78,10 @@ pub const REGISTRIES_ANNOTATION: &str = "registry-token.dev/registries";
 /// On the Lease of leader election: the installation of the last leader, as `<namespace>/<Secret with its MAC keys>`.
 pub const INSTALLATION_ANNOTATION: &str = "registry-token.dev/installation";
 
+/// When the token in the Secret was stored. It changes with each rotation, so that controllers which restart workloads can
+/// watch for it.
+pub const ROTATED_AT_ANNOTATION: &str = "registry-token.dev/rotated-at";
+
 /// Names of the labels and annotations that were applied from `spec.secret`. A key that is removed from the spec is
 /// removed from the Secret; keys that others added stay.
 pub const LAST_APPLIED_KEYS_ANNOTATION: &str = "registry-token.dev/last-applied-keys";

@@ -4,6 +4,7 @@
 use crate::fake_portal::{Config, Operation};
 use crate::fixture::{Team, own_control_plane, start_operator, token};
 use crate::helpers::{current, current_id, retiring, unique_value};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -14,12 +15,23 @@ fn rotating(name: &str, overlap: &str) -> Value {
     object
 }
 
+async fn rotated_at(team: &Team, name: &str) -> Timestamp {
+    let secret = team.secrets().get(name).await.expect("a Secret");
+    let annotations = secret.metadata.annotations.expect("annotations");
+    annotations["registry-token.dev/rotated-at"].parse().expect("a time")
+}
+
 #[tokio::test]
 async fn rotate_now_keeps_both_tokens_for_the_overlap_and_then_revokes_the_old_one() {
     let team = Team::new("rotate").await;
     team.apply(rotating("pull", "12s")).await;
     let before = team.until_synced("pull").await;
     let (old, uid) = (team.dockerconfigjson("pull").await, team.secret_uid("pull").await);
+    let stored_at = rotated_at(&team, "pull").await;
+    // Times in annotations are in whole seconds. A repair is not a rotation.
+    team.patch_secret("pull", json!({"metadata": {"labels": {"registry-token.dev/owner": null}}})).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(rotated_at(&team, "pull").await, stored_at);
 
     team.annotate("pull", "rotate", "1").await;
     let rotated = team.until_replaced("pull", &current(&before)).await;
@@ -29,6 +41,7 @@ async fn rotate_now_keeps_both_tokens_for_the_overlap_and_then_revokes_the_old_o
     let new = team.dockerconfigjson("pull").await;
     assert!(team.pull(&old).await.is_ok() && team.pull(&new).await.is_ok(), "both pull during the overlap");
     assert_ne!(old, new);
+    assert!(rotated_at(&team, "pull").await > stored_at, "controllers that restart workloads see it");
     assert_eq!(team.portal.ledger().live().len(), 2);
     assert_eq!(team.portal.ledger().count(Operation::Revoke), 0);
 

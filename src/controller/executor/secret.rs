@@ -21,7 +21,12 @@ use serde_json::Value;
 impl Executor<'_> {
     fn patch_builder(&self) -> SecretPatch<'_> {
         let registries = self.snapshot.issuer.as_ref().map_or("", |issuer| &issuer.info.registries_hash);
-        SecretPatch { object: &self.snapshot.object, registries, without_template: self.without_template }
+        SecretPatch {
+            object: &self.snapshot.object,
+            registries,
+            without_template: self.without_template,
+            now: self.ctx.clock.now(),
+        }
     }
 
     fn set_secret_meta(&mut self, mut meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {

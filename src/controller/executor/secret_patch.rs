@@ -4,14 +4,15 @@
 use super::checksum::{COVERED_ANNOTATIONS, CoveredValues, checksum, covered};
 use crate::api::{
     ADOPT_ANNOTATION, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, LAST_APPLIED_KEYS_ANNOTATION,
-    MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, RegistryToken,
-    SecretTemplate, USERNAME_ANNOTATION,
+    MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION,
+    ROTATED_AT_ANNOTATION, RegistryToken, SecretTemplate, USERNAME_ANNOTATION,
 };
 use crate::domain::model::dockerconfig::{DATA_KEY, EMPTY, SECRET_TYPE};
 use crate::domain::model::marker::Nonce;
 use crate::domain::model::pull_secret::{Reservation, StoredToken};
 use crate::domain::model::token_mac::{MacKeys, TokenSignature};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -31,6 +32,8 @@ pub struct SecretPatch<'a> {
     pub registries: &'a str,
     /// Whether the Secret's labels and annotations of the spec are left unchanged.
     pub without_template: bool,
+    /// The time of the API server.
+    pub now: Timestamp,
 }
 
 /// The parts of a patch.
@@ -162,6 +165,7 @@ impl SecretPatch<'_> {
             LAST_APPLIED_KEYS_ANNOTATION,
             REGISTRIES_ANNOTATION,
             ADOPT_ANNOTATION,
+            ROTATED_AT_ANNOTATION,
         ];
         let mut body = PatchBody::default().clear(&COVERED_ANNOTATIONS).clear(&SIGNATURE_ANNOTATIONS).clear(&ours);
         let previous = meta.annotations.as_ref().and_then(|map| map.get(ORPHANED_ANNOTATION));
@@ -185,7 +189,10 @@ impl SecretPatch<'_> {
     pub fn commit(&self, meta: &ObjectMeta, stored: &StoredToken, content: &[u8]) -> Value {
         let covered = [stored.attempt_id.to_string(), stored.id.clone(), stored.provenance.to_string()];
         let cause = serde_json::to_string(&stored.request_cause).unwrap_or_default();
+        // In whole seconds, as other times in annotations.
+        let now = Timestamp::from_second(self.now.as_second()).unwrap_or(self.now).to_string();
         let body = PatchBody::default().clear(&[RESERVATION_ANNOTATION]).set(CAUSE_ANNOTATION, &cause);
+        let body = body.set(ROTATED_AT_ANNOTATION, &now);
         let body = COVERED_ANNOTATIONS
             .iter()
             .zip(&covered)

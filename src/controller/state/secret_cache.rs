@@ -2,7 +2,7 @@
 
 use super::packed::Packed;
 use super::token_cache::{CachedToken, TokenCache, TokenKey};
-use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL};
+use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, ROTATED_AT_ANNOTATION};
 use crate::controller::decode::{self, Decoded, Presence, invalid_object};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
@@ -36,7 +36,7 @@ impl CachedSecret {
             meta.creation_timestamp = None;
         }
         if let Some(annotations) = meta.annotations.as_mut() {
-            annotations.retain(|key, _| key.starts_with(GROUP));
+            annotations.retain(|key, _| key.starts_with(GROUP) && key != ROTATED_AT_ANNOTATION);
         }
         if let Some(labels) = meta.labels.as_mut() {
             labels.retain(|key, _| key == OWNER_LABEL);
