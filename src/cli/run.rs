@@ -8,6 +8,8 @@ use crate::controller::{self, Clock, OperatorConfig};
 use crate::health::readiness::Readiness;
 use crate::metrics::{GIT_COMMIT, Metrics};
 use crate::{health, telemetry};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +20,7 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     let election = run.leader_election.settings(installation)?;
     let clock = Arc::new(Clock::default());
     let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::default()));
+    let listeners = health::listen(run.listen).await.map_err(|error| cannot_listen(run.listen, &error))?;
     let client = kube_client(kube_config(None).await?, Arc::clone(&clock), Arc::clone(&metrics))?;
     let stop = CancellationToken::new();
     cancel_on_signal(shutdown_signal()?, stop.clone(), Arc::clone(&readiness));
@@ -29,7 +32,7 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     // Health is served until the last pass has ended, so that probes see the state `stopping`.
     let health_stop = CancellationToken::new();
     let health =
-        health::run(run.listen, Arc::clone(&readiness), Arc::clone(&metrics), health_stop.clone().cancelled_owned());
+        health::serve(listeners, Arc::clone(&readiness), Arc::clone(&metrics), health_stop.clone().cancelled_owned());
     let health = tokio::spawn(health);
     let settings = OperatorConfig {
         namespace: run.namespace.to_string(),
@@ -43,13 +46,22 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     tokio::select! {
         () = controller::run(client, settings, readiness, stop) => {}
         ended = health => {
-            ended??;
+            ended?;
             return Err("health server stopped unexpectedly".into());
         }
     }
     health_stop.cancel();
     tracing::info!("stopped");
     Ok(())
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> CliError {
+    format!(
+        "cannot serve health and metrics on port {} of {}: {error}: set another address with --listen (LISTEN)",
+        address.port(),
+        address.ip()
+    )
+    .into()
 }
 
 fn cancel_on_signal(

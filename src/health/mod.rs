@@ -14,28 +14,33 @@ use axum::routing::get;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 
-/// Serves until `stop` completes.
+/// Listens on this address.
 ///
 /// # Errors
 /// If the address cannot be bound.
-pub async fn run(
-    listen: SocketAddr,
+pub async fn listen(address: SocketAddr) -> std::io::Result<Vec<TcpListener>> {
+    let listeners = connections::listen(address).await?;
+    for listener in &listeners {
+        tracing::info!(address = %listener.local_addr()?, "health server listening");
+    }
+    Ok(listeners)
+}
+
+/// Serves until `stop` completes.
+pub async fn serve(
+    listeners: Vec<TcpListener>,
     readiness: Arc<Readiness>,
     metrics: Arc<Metrics>,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) {
     let routes = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .with_state(readiness)
         .merge(Router::new().route("/metrics", get(serve_metrics)).with_state(metrics));
-    let listeners = connections::listen(listen).await?;
-    for listener in &listeners {
-        tracing::info!(address = %listener.local_addr()?, "health server listening");
-    }
     connections::serve(listeners, routes, connections::ConnectionLimits::default(), stop).await;
-    Ok(())
 }
 
 async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {

@@ -8,11 +8,14 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 const RECONCILE_BUCKETS: [f64; 11] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 120.0];
 const QUEUE_BUCKETS: [f64; 6] = [0.001, 0.01, 0.1, 1.0, 10.0, 100.0];
+/// The controllers start every reconcile at once; the limits of the issuer bound the requests to its portal.
+const MAX_CONCURRENT_RECONCILES: f64 = f64::INFINITY;
 /// A smaller map is not shrunk.
 const MIN_CAPACITY: usize = 1024;
 
@@ -76,8 +79,8 @@ impl Controllers {
         let results = Family::<ResultLabels, Counter>::default();
         let errors = Family::<ControllerLabels, Counter>::default();
         let time = Family::<ControllerLabels, Histogram>::new_with_constructor(|| Histogram::new(RECONCILE_BUCKETS));
-        let (active, max) =
-            (Family::<ControllerLabels, Gauge>::default(), Family::<ControllerLabels, Gauge>::default());
+        let active = Family::<ControllerLabels, Gauge>::default();
+        let max = Family::<ControllerLabels, Gauge<f64, AtomicU64>>::default();
         let depth = Family::<QueueLabels, Gauge>::default();
         let wait = Family::<QueueLabels, Histogram>::new_with_constructor(|| Histogram::new(QUEUE_BUCKETS));
         catalog.add("controller_runtime_reconcile_total", "Reconciles by result", results.clone());
@@ -86,7 +89,7 @@ impl Controllers {
         catalog.add("controller_runtime_active_workers", "Reconciles in progress", active.clone());
         catalog.add(
             "controller_runtime_max_concurrent_reconciles",
-            "Maximum number of concurrent reconciles; 0 if it is not limited",
+            "Maximum number of concurrent reconciles; +Inf if it is not limited",
             max.clone(),
         );
         catalog.add("workqueue_depth", "Objects that wait for a reconcile to start", depth.clone());
@@ -99,7 +102,7 @@ impl Controllers {
         Self([Controller::RegistryToken, Controller::ClusterTokenIssuer, Controller::TokenIssuer].map(|one| {
             let controller = one.as_str();
             let (labels, queue) = (ControllerLabels { controller }, QueueLabels { name: controller });
-            max.get_or_create(&labels).set(0);
+            max.get_or_create(&labels).set(MAX_CONCURRENT_RECONCILES);
             ControllerMetrics {
                 results: ReconcileResult::ALL
                     .map(|one| results.get_or_create_owned(&ResultLabels { controller, result: one.as_str() })),
@@ -225,7 +228,7 @@ impl ReconcileResult {
 
 #[cfg(test)]
 mod tests {
-    use crate::metrics::{Controller, Metrics, ReconcileResult};
+    use crate::metrics::{Controller, Format, Metrics, ReconcileResult};
 
     fn has(metrics: &Metrics, line: &str) -> bool {
         metrics.text().lines().any(|shown| shown == line)
@@ -248,6 +251,8 @@ mod tests {
         assert!(has(&metrics, "controller_runtime_reconcile_errors_total{controller=\"registrytoken\"} 1"));
         assert!(has(&metrics, "controller_runtime_reconcile_time_seconds_count{controller=\"registrytoken\"} 2"));
         assert!(has(&metrics, "controller_runtime_reconcile_errors_total{controller=\"tokenissuer\"} 0"));
+        let unlimited = "controller_runtime_max_concurrent_reconciles{controller=\"registrytoken\"} +Inf";
+        assert!(has(&metrics, unlimited) && metrics.encode(Format::Text).contains(unlimited), "{}", metrics.text());
     }
 
     #[test]

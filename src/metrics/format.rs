@@ -37,6 +37,12 @@ fn is_zero(quality: &str) -> bool {
     quality.trim().parse::<f32>().is_ok_and(|quality| quality <= 0.0)
 }
 
+/// Writes infinity as `+Inf`, which every reader understands; the encoder writes `inf`. A line break in a label is
+/// escaped, so no label ends like this.
+pub(super) fn with_canonical_infinity(open_metrics: String) -> String {
+    if open_metrics.contains(" inf\n") { open_metrics.replace(" inf\n", " +Inf\n") } else { open_metrics }
+}
+
 /// Converts `OpenMetrics` to text format 0.0.4. There, help and type of a counter are those of the series with its suffix,
 /// and there are neither units nor an end.
 pub(super) fn to_text(open_metrics: &str) -> String {

@@ -90,6 +90,7 @@ pub struct IssuerMetrics {
     next_rotation: Family<IssuerLabels, Gauge>,
     overdue: Family<IssuerLabels, Gauge>,
     audited: Family<IssuerLabels, Gauge>,
+    first_audit: Family<IssuerLabels, Gauge>,
     orphans: Family<OrphanLabels, Counter>,
     ready: Family<ReadyLabels, Gauge>,
 }
@@ -107,6 +108,7 @@ impl IssuerMetrics {
             next_rotation: Family::default(),
             overdue: Family::default(),
             audited: Family::default(),
+            first_audit: Family::default(),
             orphans: Family::default(),
             ready: Family::default(),
         };
@@ -131,6 +133,11 @@ impl IssuerMetrics {
             "registry_token_operator_audit_last_success_timestamp_seconds",
             "When the last complete audit of the portal ended",
             all.audited.clone(),
+        );
+        add(
+            "registry_token_operator_audit_first_attempt_timestamp_seconds",
+            "When this instance began its first audit of the portal",
+            all.first_audit.clone(),
         );
         catalog.add(
             "registry_token_operator_portal_requests_total",
@@ -203,6 +210,14 @@ impl IssuerMetrics {
         self.record_orphans(issuer, 0, 0);
     }
 
+    /// Records when an audit of the issuer's portal begins, in seconds since 1970; the first one counts.
+    pub fn set_audit_attempted(&self, issuer: &str, seconds: i64) {
+        let is_first = self.first_audit.get(&of(issuer)).is_none();
+        if is_first {
+            self.first_audit.get_or_create(&of(issuer)).set(seconds);
+        }
+    }
+
     /// Records when an audit of the issuer's portal succeeded, in seconds since 1970.
     pub fn set_audited(&self, issuer: &str, seconds: i64) {
         self.audited.get_or_create(&of(issuer)).set(seconds);
@@ -235,7 +250,7 @@ impl IssuerMetrics {
         for action in ACTIONS {
             self.orphans.remove(&OrphanLabels { issuer: issuer.to_owned(), action });
         }
-        for family in [&self.retry_after, &self.oldest_token, &self.next_rotation, &self.overdue, &self.audited] {
+        for family in self.by_issuer() {
             family.remove(&of(issuer));
         }
         self.ready.remove(&ready_labels(kind, namespace, name));
@@ -245,9 +260,14 @@ impl IssuerMetrics {
     pub(super) fn clear_state(&self) {
         self.tokens.clear();
         self.ready.clear();
-        for family in [&self.retry_after, &self.oldest_token, &self.next_rotation, &self.overdue, &self.audited] {
+        for family in self.by_issuer() {
             family.clear();
         }
+    }
+
+    /// The gauges with one series for each issuer.
+    const fn by_issuer(&self) -> [&Family<IssuerLabels, Gauge>; 6] {
+        [&self.retry_after, &self.oldest_token, &self.next_rotation, &self.overdue, &self.audited, &self.first_audit]
     }
 }
 

@@ -23,6 +23,8 @@ fn fill(metrics: &Metrics) {
         overdue: 1,
     };
     issuers.set_tokens("team/portal", &tokens);
+    issuers.set_audit_attempted("team/portal", 250);
+    issuers.set_audit_attempted("team/portal", 290);
     issuers.set_audited("team/portal", 300);
     issuers.record_orphans("team/portal", 2, 1);
     issuers.set_ready("TokenIssuer", "team", "portal", true);
@@ -44,6 +46,7 @@ fn what_is_recorded_of_an_issuer_is_shown() {
         "oldest_token_timestamp_seconds{issuer=\"team/portal\"} 100",
         "next_rotation_timestamp_seconds{issuer=\"team/portal\"} 200",
         "rotations_overdue{issuer=\"team/portal\"} 1",
+        "audit_first_attempt_timestamp_seconds{issuer=\"team/portal\"} 250",
         "audit_last_success_timestamp_seconds{issuer=\"team/portal\"} 300",
         "audit_orphans_total{issuer=\"team/portal\",action=\"found\"} 2",
         "audit_orphans_total{issuer=\"team/portal\",action=\"revoked\"} 1",

@@ -181,6 +181,7 @@ impl Metrics {
         let mut text = String::new();
         // Writing to a String cannot fail.
         let _ = encode(&mut text, &self.catalog.registry);
+        let text = format::with_canonical_infinity(text);
         match format {
             Format::OpenMetrics => text,
             Format::Text => format::to_text(&text),

@@ -13,6 +13,8 @@ pub enum PortalOperation {
     Revoke,
     /// Reads rows of the list.
     List,
+    /// Logs in at the token endpoint. A login at a registry is counted as a [`LoginOutcome`].
+    Login,
 }
 
 /// How a portal request ended.
@@ -40,7 +42,8 @@ pub enum LoginOutcome {
 }
 
 impl PortalOperation {
-    pub(super) const ALL: [Self; 5] = [Self::Metadata, Self::Request, Self::Edit, Self::Revoke, Self::List];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Metadata, Self::Request, Self::Edit, Self::Revoke, Self::List, Self::Login];
 
     pub(super) const fn as_str(self) -> &'static str {
         match self {
@@ -49,6 +52,7 @@ impl PortalOperation {
             Self::Edit => "edit",
             Self::Revoke => "revoke",
             Self::List => "list",
+            Self::Login => "login",
         }
     }
 }

@@ -72,6 +72,8 @@ pub enum CallKind {
     List,
     /// Reads the whole list.
     Scan,
+    /// Fetches an access token, within another call. Its outcome is that of its own requests.
+    Login,
 }
 
 impl CallKind {

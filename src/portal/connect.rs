@@ -18,7 +18,7 @@ pub fn connect(
     on_call: OnCall,
 ) -> Result<LimitedPortal, PortalError> {
     let portal: Box<dyn Portal> = match settings.spec.r#type {
-        PortalType::Thinkwise => Box::new(super::thinkwise::connect(settings)?),
+        PortalType::Thinkwise => Box::new(super::thinkwise::connect(settings, OnCall::clone(&on_call))?),
     };
     Ok(LimitedPortal::new(portal, limiter, claim, on_call))
 }

@@ -103,6 +103,7 @@ fn count_calls(metrics: Arc<Metrics>, issuer: String) -> OnCall {
             CallKind::Edit => PortalOperation::Edit,
             CallKind::Revoke => PortalOperation::Revoke,
             CallKind::List | CallKind::Scan => PortalOperation::List,
+            CallKind::Login => PortalOperation::Login,
         };
         let outcome = match call.failure.map(|failure| failure.delivery) {
             None => PortalOutcome::Ok,

@@ -164,6 +164,7 @@ async fn audit_if_due(
         return Ok(());
     }
     let most = usize::try_from(most).unwrap_or_default();
+    ctx.metrics.issuers.set_audit_attempted(&key.metrics_label(), ctx.clock.now().as_second());
     let audited = if info.list_visible {
         audit::run(ctx, key, issuer, most, Prefilter::Caches).await
     } else {

@@ -24,7 +24,8 @@ use self::interface_cache::MetadataCache;
 use self::tasks::confirm_token::MarkerEvidence;
 use self::tasks::id_proof::IdProof;
 use super::{
-    Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
+    Credentials, Delivery, IssuedToken, OnCall, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings,
+    RowSink,
 };
 use crate::api::{Limits, PortalType, Reason, RecordedPortal, Thinkwise};
 use crate::domain::model::capabilities::{Capabilities, LoginName, TokenHandle, TokenList};
@@ -54,18 +55,19 @@ pub struct ThinkwiseSettings {
     pub egress: EgressPolicy,
 }
 
-/// Creates a client for an issuer; sends nothing.
+/// Creates a client for an issuer, which reports its logins; sends nothing.
 ///
 /// # Errors
 /// If the issuer lacks the configuration of its type, and as [`ThinkwisePortal::new`].
-pub(super) fn connect(settings: PortalSettings<'_>) -> Result<ThinkwisePortal, PortalError> {
+pub(super) fn connect(settings: PortalSettings<'_>, on_call: OnCall) -> Result<ThinkwisePortal, PortalError> {
     let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
     let metadata_ttl = spec.audit.interval.0;
     let spec = spec.thinkwise.clone().ok_or_else(|| {
         let message = "spec.thinkwise is missing: type Thinkwise requires it";
         PortalError::new(Delivery::NotSent, Reason::CredentialsMissing, message)
     })?;
-    ThinkwisePortal::new(ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl, egress })
+    let settings = ThinkwiseSettings { spec, limits, credentials, ca_pem, metadata_ttl, egress };
+    Ok(ThinkwisePortal::new(settings)?.with_login_report(on_call))
 }
 
 /// A client of one portal, as one user. Cheap to keep: its connections are reused.
@@ -124,6 +126,13 @@ impl ThinkwisePortal {
     #[must_use]
     pub fn with_credentials_source(mut self, source: String) -> Self {
         self.authenticator.set_credentials_source(source);
+        self
+    }
+
+    /// Reports each login at the token endpoint, which is not a call of its own, to `on_call`.
+    #[must_use]
+    pub fn with_login_report(mut self, on_call: OnCall) -> Self {
+        self.authenticator.report_logins(on_call);
         self
     }
 

@@ -5,8 +5,8 @@ use super::minimal_portal::{CLIENT_SECRET, MinimalPortal, PASSWORD, RequestFault
 use registry_token_operator::api::{Reason, ShortDuration};
 use registry_token_operator::domain::model::token::RowQuery;
 use registry_token_operator::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use registry_token_operator::portal::{Delivery, Portal as _};
-use std::sync::Arc;
+use registry_token_operator::portal::{CallKind, Delivery, OnCall, Portal as _};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -97,6 +97,33 @@ async fn without_a_bearer_nothing_was_sent() {
     }
     assert_eq!(fake.request_count("request_token"), 0);
     portal.request("d").await.expect("a token");
+}
+
+#[tokio::test]
+async fn each_login_at_the_token_endpoint_is_reported_with_its_own_outcome() {
+    let fake = MinimalPortal::start(None).await;
+    let reported = Arc::new(Mutex::new(vec![]));
+    let seen = Arc::clone(&reported);
+    let on_call: OnCall = Arc::new(move |call| {
+        assert_eq!(call.kind, CallKind::Login, "the calls themselves are reported by their limiter");
+        seen.lock().expect("unpoisoned").push(call.failure.map(|failure| failure.delivery));
+    });
+    let client = portal(&fake.url, client_credentials(CLIENT_SECRET)).with_login_report(Arc::clone(&on_call));
+    let unlike_a_token = RequestFault::ActThenAnswer(200, "hush");
+    for fault in [response_fault(401, &[]), response_fault(503, &[]), unlike_a_token, RequestFault::ActThenDrop] {
+        fake.fail("token", fault);
+        client.request("d").await.expect_err("no bearer");
+    }
+    client.request("d").await.expect("a token");
+    client.request("d").await.expect("a token, with the same bearer");
+    let unreachable = portal("http://127.0.0.1:1", client_credentials(CLIENT_SECRET)).with_login_report(on_call);
+    unreachable.request("d").await.expect_err("nobody listens");
+    let refused = Some(Delivery::Rejected);
+    let (ambiguous, unsent) = (Some(Delivery::Unknown), Some(Delivery::NotSent));
+    let expected = [refused, refused, ambiguous, ambiguous, None, unsent];
+    assert_eq!(*reported.lock().expect("unpoisoned"), expected);
+    let basic = portal(&fake.url, basic(PASSWORD)).with_login_report(Arc::new(|_| panic!("HTTP Basic has no login")));
+    basic.request("d").await.expect("a token");
 }
 
 fn certificate() -> (TlsAcceptor, String) {

@@ -1,8 +1,8 @@
 //! The access token of a token endpoint, and how long it is used.
 
 use super::auth_header::authorization;
-use crate::api::Reason;
-use crate::portal::thinkwise::{Delivery, PortalError};
+use super::oauth_errors::unusable;
+use crate::portal::thinkwise::PortalError;
 use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
@@ -38,8 +38,7 @@ impl TokenResponse {
     /// The access token of a response to a request that was sent at `requested_at`.
     pub(crate) fn into_access_token(self, requested_at: Instant) -> Result<AccessToken, PortalError> {
         if self.token_type.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
-            let message = "the token endpoint returned a token that is not of type Bearer";
-            return Err(PortalError::new(Delivery::NotSent, Reason::InvalidResponse, message));
+            return Err(unusable("the token endpoint returned a token that is not of type Bearer"));
         }
         let lifetime = match &self.expires_in {
             Value::Number(seconds) => seconds.as_f64(),

@@ -5,7 +5,7 @@ use super::http_client::HttpClient;
 use super::oauth::OAuth;
 use crate::api::{Reason, Thinkwise};
 use crate::http;
-use crate::portal::{Credentials, Delivery, PortalError};
+use crate::portal::{Credentials, Delivery, OnCall, PortalError};
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::Instant;
@@ -48,6 +48,13 @@ impl Authenticator {
 
     pub(crate) fn set_credentials_source(&mut self, source: String) {
         self.credentials_source = source;
+    }
+
+    /// Reports each login to `on_call`. With HTTP Basic there is none.
+    pub(crate) fn report_logins(&mut self, on_call: OnCall) {
+        if let AuthMethod::OAuth(oauth) = &mut self.method {
+            oauth.report_logins(on_call);
+        }
     }
 
     /// The authentication of the next request. An error means that the request was not sent.

@@ -4,11 +4,12 @@ use super::access_token::{AccessToken, TokenResponse};
 use super::auth_header::AuthHeader;
 use super::http_client;
 use super::http_client::HttpClient;
-use super::oauth_errors::{MAX_RESPONSE_BYTES, not_sent, response_error, token_endpoint_error};
+use super::oauth_errors::{MAX_RESPONSE_BYTES, not_sent, response_error, token_endpoint_error, unusable};
 use crate::api::{Reason, Thinkwise};
 use crate::http::basic;
 use crate::portal::thinkwise::odata::address;
 use crate::portal::thinkwise::{Delivery, PortalError};
+use crate::portal::{CallKind, CompletedCall, OnCall};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, Request};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -30,6 +31,8 @@ pub(crate) struct OAuth {
     allow_http: bool,
     /// Locked while a token is fetched, so that many calls cause only one fetch.
     state: Mutex<State>,
+    /// Receives each login.
+    on_call: Option<OnCall>,
 }
 
 /// The token endpoint, and how the client authenticates there.
@@ -75,7 +78,11 @@ impl OAuth {
         let mut discovery_url = root.clone();
         address::extend(&mut discovery_url, &[".well-known", "openid-configuration"])?;
         let state = Mutex::default();
-        Ok(Self { client_id, client_secret, scope, token_url, discovery_url, root, allow_http, state })
+        Ok(Self { client_id, client_secret, scope, token_url, discovery_url, root, allow_http, state, on_call: None })
+    }
+
+    pub(crate) fn report_logins(&mut self, on_call: OnCall) {
+        self.on_call = Some(on_call);
     }
 
     /// The current access token, or a new one. If this fails, the call itself was not sent.
@@ -92,7 +99,12 @@ impl OAuth {
             return Ok(AuthHeader { header: token.header.clone(), generation: Some(state.generation) });
         }
         state.access_token = None;
+        let started = Instant::now();
         let fetched = self.fetch_token(http, &mut state.endpoint, credentials_source, deadline).await;
+        if let Some(on_call) = &self.on_call {
+            let failure = fetched.as_ref().err();
+            on_call(CompletedCall { kind: CallKind::Login, duration: started.elapsed(), failure });
+        }
         let token = match fetched {
             Ok(token) => token,
             Err(failure) => {
@@ -149,7 +161,7 @@ impl OAuth {
         }
         let body = http_client::read_body(response, MAX_RESPONSE_BYTES, deadline).await?;
         let token_response: TokenResponse = serde_json::from_slice(&body)
-            .map_err(|_| not_sent(Reason::InvalidResponse, "the token endpoint's response contains no access_token"))?;
+            .map_err(|_| unusable("the token endpoint's response contains no access_token"))?;
         let token = token_response.into_access_token(requested_at)?;
         *known_endpoint = Some(OAuthEndpoint { is_confirmed: true, ..endpoint });
         Ok(token)

@@ -1,4 +1,4 @@
-//! The errors of the token endpoint.
+//! The errors of the token endpoint. Their `delivery` is that of the login: the call that needs it was not sent.
 
 use super::http_client;
 use crate::api::Reason;
@@ -40,7 +40,7 @@ pub(crate) async fn token_endpoint_error(
         "the token endpoint rejected the client (HTTP {}{detail}): check {credentials_source}{hint}",
         status.as_u16()
     );
-    http_client::with_page_hint(not_sent(Reason::Unauthorized, &message), is_page)
+    http_client::with_page_hint(PortalError::new(Delivery::Rejected, Reason::Unauthorized, message), is_page)
 }
 
 fn known_code(code: &str) -> Option<&'static str> {
@@ -59,7 +59,12 @@ pub(crate) fn response_error(response: &Response, default: Reason, message: Stri
     let retry_after = retry_after(response.headers());
     let is_rate_limited = response.status() == StatusCode::TOO_MANY_REQUESTS || retry_after.is_some();
     let reason = if is_rate_limited { Reason::RateLimited } else { default };
-    PortalError { delivery: Delivery::NotSent, reason, message, retry_after, unusable_token: None }
+    PortalError { delivery: Delivery::Rejected, reason, message, retry_after, unusable_token: None }
+}
+
+/// The endpoint responded, but not with an access token that can be used.
+pub(crate) fn unusable(message: &str) -> PortalError {
+    PortalError::new(Delivery::Unknown, Reason::InvalidResponse, message)
 }
 
 pub(crate) fn not_sent(reason: Reason, message: &str) -> PortalError {
