@@ -4,6 +4,7 @@ use super::credentials::CredentialArgs;
 use super::issuer_policy_args::IssuerPolicyArgs;
 use super::leader_election_args::LeaderElectionArgs;
 use crate::api::{NamespaceName, ObjectName, ShortDuration};
+use crate::metrics::MAX_OBJECTS;
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -63,6 +64,19 @@ pub struct RunArgs {
     /// has no IPv6.
     #[arg(long, env = "LISTEN", default_value = "[::]:8080")]
     pub listen: SocketAddr,
+
+    /// Serve metrics of each `RegistryToken`, of at most this many; 0 serves none. Without a number: 1000
+    #[arg(
+        long,
+        env = "METRICS_PER_OBJECT",
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = 0,
+        default_missing_value = "1000",
+        value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_OBJECTS))
+    )]
+    pub metrics_per_object: u32,
 
     /// Leader election.
     #[command(flatten)]

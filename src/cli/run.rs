@@ -19,7 +19,8 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     let installation = format!("{}/{}", run.namespace, run.mac_key_secret);
     let election = run.leader_election.settings(installation)?;
     let clock = Arc::new(Clock::default());
-    let (readiness, metrics) = (Arc::new(Readiness::default()), Arc::new(Metrics::default()));
+    let readiness = Arc::new(Readiness::default());
+    let metrics = Arc::new(Metrics::with_objects(usize::try_from(run.metrics_per_object)?));
     let listeners = health::listen(run.listen).await.map_err(|error| cannot_listen(run.listen, &error))?;
     let client = kube_client(kube_config(None).await?, Arc::clone(&clock), Arc::clone(&metrics))?;
     let stop = CancellationToken::new();

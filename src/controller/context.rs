@@ -13,7 +13,7 @@ use super::state::process_state::ProcessState;
 use super::state::secret_cache::CachedSecret;
 use super::state::token_cache::{CachedToken, TokenCache, TokenKey};
 use crate::domain::model::issuer::IssuerState;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, ShownObject};
 use crate::portal::Claim;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
 use kube::Client;
@@ -253,4 +253,13 @@ impl Context {
     pub fn jitter(&self) -> f64 {
         self.random().map_or(0.5, |bytes| f64::from(bytes[0]) / 255.0)
     }
+}
+
+/// Shows the cached objects in the metrics of single objects, as long as this instance is the leader.
+pub fn show_objects(ctx: &Context) {
+    let (claim, tokens) = (ctx.claim.clone(), ctx.tokens.clone());
+    ctx.metrics.show_objects(move || {
+        let all = || tokens.all().into_iter().map(|token| token as Arc<dyn ShownObject>).collect();
+        claim.is_held().then(all)
+    });
 }

@@ -97,6 +97,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         keyring,
         stop.clone(),
     ));
+    self::context::show_objects(&ctx);
     let register = |kind| readiness.register_watch(kind, &ctx.metrics);
     let (token_health, secret_health) = (register(Kind::RegistryToken), register(Kind::Secret));
     let cluster = WatchedKind::new(register(Kind::ClusterTokenIssuer));

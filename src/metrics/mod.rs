@@ -5,12 +5,14 @@ mod catalog;
 mod controllers;
 mod format;
 mod issuers;
+mod objects;
 mod outcomes;
 mod process;
 mod watch;
 
 use self::catalog::Catalog;
 use self::controllers::Controllers;
+use self::objects::ObjectMetrics;
 use self::watch::WatchFamilies;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
@@ -18,10 +20,12 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use std::fmt;
+use std::sync::Arc;
 
 pub use self::controllers::{Controller, ControllerMetrics, ReconcileResult, RunningReconcile, WorkQueue};
 pub use self::format::Format;
 pub use self::issuers::{IssuerMetrics, TokenSummary};
+pub use self::objects::{MAX_OBJECTS, ReadyStatus, ShownObject};
 pub use self::outcomes::{LoginOutcome, PortalOperation, PortalOutcome};
 pub use self::watch::{Kind, WatchMetrics};
 
@@ -39,6 +43,7 @@ pub struct Metrics {
     api_requests: Family<ApiRequestLabels, Counter>,
     events_dropped: Counter,
     controllers: Controllers,
+    objects: ObjectMetrics,
     /// The metrics of issuers.
     pub issuers: IssuerMetrics,
 }
@@ -85,6 +90,14 @@ struct BuildLabels {
 
 impl Default for Metrics {
     fn default() -> Self {
+        Self::with_objects(0)
+    }
+}
+
+impl Metrics {
+    /// All metrics, with those of at most this many single objects.
+    #[must_use]
+    pub fn with_objects(limit: usize) -> Self {
         let mut catalog = Catalog::default();
         let status_write_failures = Family::<StatusWriteLabels, Counter>::default();
         // Shown from the start, because an increase from a missing series is not visible.
@@ -117,6 +130,7 @@ impl Default for Metrics {
         );
         let issuers = IssuerMetrics::register(&mut catalog);
         let watches = WatchFamilies::register(&mut catalog);
+        let objects = ObjectMetrics::register(&mut catalog, limit);
         Self {
             catalog,
             status_write_failures,
@@ -126,12 +140,17 @@ impl Default for Metrics {
             api_requests,
             events_dropped,
             controllers,
+            objects,
             issuers,
         }
     }
-}
 
-impl Metrics {
+    /// Shows these objects, if metrics of single objects are on. `None` shows none: this instance does not know their
+    /// state. It is called in each scrape.
+    pub fn show_objects(&self, all: impl Fn() -> Option<Vec<Arc<dyn ShownObject>>> + Send + Sync + 'static) {
+        self.objects.set_source(Box::new(all));
+    }
+
     /// Counts a failed status write. The conditions of an object cannot report it.
     pub fn record_status_write_failure(&self, reason: StatusWriteFailure) {
         self.status_write_failures.get_or_create(&StatusWriteLabels { reason }).inc();

@@ -59,7 +59,7 @@ fn each_alert_has_a_unit_test_in_which_it_fires_and_is_documented() {
     let cases: Vec<Value> = list(&tests["tests"]).iter().flat_map(|one| list(&one["alert_rule_test"])).collect();
     let documented = read("docs/monitoring.md");
     let rules = list(&rules["groups"][0]["rules"]);
-    assert_eq!(rules.len(), 10);
+    assert_eq!(rules.len(), 11);
     for alert in rules.iter().map(|rule| rule["alert"].as_str().expect("a name")) {
         let of_alert: Vec<&Value> = cases.iter().filter(|case| case["alertname"] == alert).collect();
         let fires = |case: &&&Value| !list(&case["exp_alerts"]).is_empty();
@@ -71,7 +71,7 @@ fn each_alert_has_a_unit_test_in_which_it_fires_and_is_documented() {
 #[tokio::test]
 async fn each_query_of_the_dashboard_has_data_and_no_alert_fires_for_a_healthy_operator() {
     let mut options = operator_process::Options::default();
-    options.flags.push("--leader-elect");
+    options.flags.extend(["--leader-elect", "--metrics-per-object"]);
     let (control_plane, operator) = own_control_plane_with(options).await;
     let team = Team::on(control_plane, "monitored", Config::default(), json!({})).await;
     let prometheus = Prometheus::scraping(&operator.address()).await;
@@ -101,7 +101,7 @@ async fn each_query_of_the_dashboard_has_data_and_no_alert_fires_for_a_healthy_o
     let rules = eventually("the alerts to be evaluated", LIMIT, async || {
         let rules = prometheus.rules().await?;
         let is_evaluated = |rule: &Value| rule["health"] == "ok";
-        if rules.len() == 10 && rules.iter().all(is_evaluated) { Ok(rules) } else { Err(json!(rules).to_string()) }
+        if rules.len() == 11 && rules.iter().all(is_evaluated) { Ok(rules) } else { Err(json!(rules).to_string()) }
     })
     .await;
     for rule in rules {

@@ -3,7 +3,7 @@
 use crate::controller::context::Context;
 use crate::controller::issuer_object::IssuerKey;
 use crate::controller::state::token_cache::CachedToken;
-use crate::metrics::{Controller, ControllerMetrics, TokenSummary};
+use crate::metrics::{Controller, ControllerMetrics, ReadyStatus, TokenSummary};
 use jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::reflector::ObjectRef;
@@ -33,7 +33,7 @@ fn summarize(tokens: &[Arc<CachedToken>], now: Timestamp) -> TokenSummary {
     let mut summary = TokenSummary::default();
     for token in tokens {
         let facts = token.facts();
-        let count = match (facts.is_stalled, facts.is_ready) {
+        let count = match (facts.is_stalled, facts.ready == ReadyStatus::True) {
             (true, _) => &mut summary.failing,
             (false, true) => &mut summary.active,
             (false, false) => &mut summary.waiting,

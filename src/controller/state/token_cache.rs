@@ -7,6 +7,7 @@ use crate::controller::decode::prune::prune_metadata;
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::IssuerKey;
 use crate::domain::model::token::same_id;
+use crate::metrics::{ReadyStatus, ShownObject};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -117,6 +118,24 @@ impl CachedToken {
     /// Interval of its rotation, if it is rotated.
     pub fn rotation_interval(&self) -> Option<Duration> {
         (self.rotation_seconds > 0).then(|| Duration::from_secs(self.rotation_seconds))
+    }
+}
+
+impl ShownObject for CachedToken {
+    fn namespace(&self) -> &str {
+        self.key.namespace.as_deref().unwrap_or_default()
+    }
+
+    fn name(&self) -> &str {
+        self.key.name.as_deref().unwrap_or_default()
+    }
+
+    fn ready(&self) -> ReadyStatus {
+        self.facts.ready
+    }
+
+    fn next_rotation(&self) -> Option<i64> {
+        self.facts.next_rotation.filter(|_| !self.deleting)
     }
 }
 

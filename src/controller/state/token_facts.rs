@@ -1,7 +1,8 @@
 //! What metrics show of a cached object, which needs no unpacking.
 
 use crate::api::{ConditionType, RegistryToken};
-use crate::domain::model::conditions::is_true;
+use crate::domain::model::conditions::{find, is_true};
+use crate::metrics::ReadyStatus;
 
 /// What metrics show of an object. It is not proved that the operator wrote it.
 #[derive(Clone, Copy, Debug)]
@@ -12,7 +13,7 @@ pub struct TokenFacts {
     pub next_rotation: Option<i64>,
     /// The number of previous tokens that are not revoked yet.
     pub retiring: u16,
-    pub is_ready: bool,
+    pub ready: ReadyStatus,
     pub is_stalled: bool,
 }
 
@@ -25,8 +26,17 @@ impl TokenFacts {
             requested_at: status.and_then(|status| status.token.as_ref()).map(|token| token.request_time.0.as_second()),
             next_rotation: next.map(|time| time.0.as_second()),
             retiring: status.map_or(0, |status| u16::try_from(status.retiring.len()).unwrap_or(u16::MAX)),
-            is_ready: is(ConditionType::Ready),
+            ready: ready_status(token),
             is_stalled: is(ConditionType::Stalled),
         }
+    }
+}
+
+fn ready_status(token: &RegistryToken) -> ReadyStatus {
+    let condition = token.status.as_ref().and_then(|status| find(&status.conditions, ConditionType::Ready));
+    match condition.map(|condition| condition.status.as_str()) {
+        Some("True") => ReadyStatus::True,
+        Some("False") => ReadyStatus::False,
+        _ => ReadyStatus::Unknown,
     }
 }
