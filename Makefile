@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-versions fuzz simulate chaos torture bench check generate control-plane image clean
+.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-versions fuzz simulate chaos torture bench check deny generate control-plane image clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +61,10 @@ bench: ## Run the benchmark and print a table
 check: ## Check formatting and lints, as CI does
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+
+deny: ## Check bans, licenses, sources and advisories of the dependencies with cargo-deny; OFFLINE=1: with the advisories fetched last
+	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is not installed: cargo install --locked cargo-deny"; exit 1; }
+	cargo deny --locked $(if $(OFFLINE),--offline) check
 
 generate: ## Generate the CRDs, install.yaml, JSON schemas, and parts of the chart
 	cargo run --quiet --locked --example generate
