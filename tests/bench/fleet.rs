@@ -36,6 +36,8 @@ pub struct PortalOptions {
 pub struct Fleet {
     control_plane: ControlPlane,
     operator: Option<Operator>,
+    /// Flags of the operator.
+    flags: &'static [&'static str],
     portal: FakePortal,
     client: Client,
     namespace: String,
@@ -45,19 +47,24 @@ pub struct Fleet {
 impl Fleet {
     /// Starts everything, and waits until the issuer is ready and has its finalizer.
     pub async fn start(portal: PortalOptions) -> Self {
+        Self::start_with_flags(portal, &[]).await
+    }
+
+    /// The same with further flags of the operator.
+    pub async fn start_with_flags(portal: PortalOptions, flags: &'static [&'static str]) -> Self {
         let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
         operator_process::install(&control_plane).await.expect("installed");
         let mut config = Config { latency: portal.latency, ..Config::default() };
         config.names.request.id = portal.id_in_response.then(|| "container_token_id".to_owned());
         let fake = FakePortal::start(config).await;
         let namespace = control_plane.namespace("bench").await.expect("a namespace");
-        let operator = start_operator(&control_plane).await;
+        let operator = start_operator(&control_plane, flags).await;
         let client = control_plane.client().await.expect("a client");
         let manifests = manifests(&fake, &namespace, &portal);
         control_plane.apply(&manifests).await.expect("applied");
         tokio::time::sleep(Duration::from_secs(3)).await;
         let begun = control_plane.audit().expect("audit").position().await.expect("a position");
-        Self { control_plane, operator: Some(operator), portal: fake, client, namespace, begun }
+        Self { control_plane, operator: Some(operator), flags, portal: fake, client, namespace, begun }
     }
 
     fn tokens(&self) -> Api<RegistryToken> {
@@ -180,13 +187,25 @@ impl Fleet {
         measure::resident(self.operator.as_ref().expect("runs").pid())
     }
 
+    /// The time of a scrape of all metrics, and its size in bytes.
+    pub async fn scrape(&self) -> (Duration, usize) {
+        let begun = Instant::now();
+        let text = self.operator.as_ref().expect("runs").metrics().await;
+        (begun.elapsed(), text.len())
+    }
+
+    /// CPU time that the operator has used.
+    pub fn cpu_time(&self) -> Duration {
+        measure::cpu_time(self.operator.as_ref().expect("runs").pid())
+    }
+
     /// Restarts the operator: the time until it is ready, and the writes in 20 s.
     pub async fn restart(&mut self) -> (Duration, usize) {
         let former = self.operator.take().expect("runs");
         former.terminate().await;
         let position = self.control_plane.audit().expect("audit").position().await.expect("a position");
         let begun = Instant::now();
-        self.operator = Some(start_operator(&self.control_plane).await);
+        self.operator = Some(start_operator(&self.control_plane, self.flags).await);
         let ready = begun.elapsed();
         tokio::time::sleep(Duration::from_secs(20)).await;
         let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
@@ -204,10 +223,11 @@ fn is_for_issuer(event: &AuditEvent) -> bool {
     event.name == "portal" && !(event.verb == "get" && event.resource == "tokenissuers")
 }
 
-async fn start_operator(control_plane: &ControlPlane) -> Operator {
+async fn start_operator(control_plane: &ControlPlane, flags: &[&'static str]) -> Operator {
     let binary = Path::new(env!("CARGO_BIN_EXE_registry-token-operator"));
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("a kubeconfig");
-    let options = operator_process::Options { log: "warn", ..operator_process::Options::default() };
+    let mut options = operator_process::Options { log: "warn", ..operator_process::Options::default() };
+    options.flags.extend(flags);
     Operator::start(binary, &kubeconfig, &options).await.expect("the operator starts")
 }
 

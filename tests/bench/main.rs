@@ -63,6 +63,9 @@ async fn main() {
     if wanted("6") {
         figures.extend(rotation_wave().await);
     }
+    if wanted("7") {
+        figures.extend(scrape().await);
+    }
     print(&figures);
 }
 
@@ -137,15 +140,15 @@ async fn memory() -> Vec<Figure> {
         fleet.wait_synced(objects).await;
         created = objects;
         if objects == 10_000 {
-            figures.push(resident(&fleet, "with 10,000 objects, right after the burst", target));
+            figures.push(resident(&fleet, "5. resident memory with 10,000 objects, right after the burst", target));
         }
         tokio::time::sleep(Duration::from_secs(10)).await;
-        figures.push(resident(&fleet, &format!("with {objects} objects at rest"), target));
+        figures.push(resident(&fleet, &format!("5. resident memory with {objects} objects at rest"), target));
     }
     let (ready, writes) = fleet.restart().await;
     let what = "5. a restart with 10,000 objects: seconds until ready, then writes in 20 s";
     figures.push(figure(what, format!("{:.1} s, {writes} writes", ready.as_secs_f64()), "0 writes", Some(writes == 0)));
-    figures.push(resident(&fleet, "with 10,000 objects, after a restart", Some(45.0)));
+    figures.push(resident(&fleet, "5. resident memory with 10,000 objects, after a restart", Some(45.0)));
     figures
 }
 
@@ -187,16 +190,49 @@ async fn rotation_wave() -> Vec<Figure> {
     ]
 }
 
+/// (7): a scrape with all metrics on, and what the operator takes at rest while it is scraped.
+async fn scrape() -> Vec<Figure> {
+    const SCRAPES: usize = 20;
+    const INTERVAL: Duration = Duration::from_secs(2);
+    let objects = std::env::var("SCRAPE_OBJECTS").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000);
+    let portal = PortalOptions { latency: Duration::from_millis(1), concurrency: 100, id_in_response: true };
+    let fleet = Fleet::start_with_flags(portal, &["--metrics-per-object=10000"]).await;
+    fleet.create_range(0, objects).await;
+    fleet.wait_synced(objects).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (begun, cpu) = (Instant::now(), fleet.cpu_time());
+    let (mut times, mut largest) = (vec![], 0);
+    for _ in 0..SCRAPES {
+        let (time, bytes) = fleet.scrape().await;
+        times.push(time);
+        largest = largest.max(bytes);
+        tokio::time::sleep(INTERVAL).await;
+    }
+    let cpu = fleet.cpu_time().saturating_sub(cpu).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0;
+    let slowest = times.iter().max().copied().unwrap_or_default();
+    let time = median(times);
+    vec![
+        figure(
+            &format!("7. a scrape with {objects} objects and all metrics: time (median of {SCRAPES}, and the slowest)"),
+            format!("{:.1} ms, {:.1} ms", time.as_secs_f64() * 1e3, slowest.as_secs_f64() * 1e3),
+            "<= 50 ms",
+            Some(time <= Duration::from_millis(50)),
+        ),
+        figure("7. its size", format!("{} kB", largest / 1000), "< 1000 kB", Some(largest < 1_000_000)),
+        figure("7. CPU at rest with a scrape every 2 s, percent of a core", format!("{cpu:.1}"), "-", None),
+        resident(&fleet, "7. resident memory at rest with these scrapes", Some(45.0)),
+    ]
+}
+
 fn median(mut all: Vec<Duration>) -> Duration {
     all.sort_unstable();
     all.get(all.len() / 2).copied().unwrap_or_default()
 }
 
-fn resident(fleet: &Fleet, when: &str, target: Option<f64>) -> Figure {
+fn resident(fleet: &Fleet, what: &str, target: Option<f64>) -> Figure {
     let mebibytes = fleet.resident();
     let target_text = target.map_or_else(|| "-".to_owned(), |most| format!("<= {most:.0}"));
-    let what = format!("5. resident memory {when}, MiB");
-    figure(&what, format!("{mebibytes:.1}"), &target_text, target.map(|most| mebibytes <= most))
+    figure(&format!("{what}, MiB"), format!("{mebibytes:.1}"), &target_text, target.map(|most| mebibytes <= most))
 }
 
 fn print(figures: &[Figure]) {

@@ -1,5 +1,7 @@
 //! Measurements of the machine and of a process.
 
+use std::time::Duration;
+
 /// Resident memory of a process in MiB.
 pub fn resident(pid: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
@@ -8,6 +10,15 @@ pub fn resident(pid: u32) -> f64 {
         number.parse::<f64>().ok()
     });
     kibibytes.expect("the operator runs") / 1024.0
+}
+
+/// CPU time that a process has used, in hundredths of a second: the unit of Linux.
+pub fn cpu_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks =
+        |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok()).expect("the operator runs");
+    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }
 
 /// Cores and memory.
