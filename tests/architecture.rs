@@ -44,7 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("kube_client", &["api", "http", "sanitize"]),
     ("http", &["sanitize"]),
     ("metrics", &[]),
-    ("telemetry", &[]),
+    ("telemetry", &["http"]),
     ("plain_text", &[]),
     ("sanitize", &[]),
     ("api", &[]),

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
-    telemetry::init(run.log_format)?;
     install_crypto_provider()?;
+    let traces = telemetry::init(run.log_format)?;
     let installation = format!("{}/{}", run.namespace, run.mac_key_secret);
     let election = run.leader_election.settings(installation)?;
     let clock = Arc::new(Clock::default());
@@ -52,6 +52,7 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
         }
     }
     health_stop.cancel();
+    traces.flush().await;
     tracing::info!("stopped");
     Ok(())
 }

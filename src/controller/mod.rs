@@ -19,6 +19,7 @@ mod live_list;
 pub(crate) mod live_secret;
 mod mac_key;
 mod snapshot;
+mod span;
 mod state;
 mod token;
 mod watch;

@@ -4,6 +4,7 @@ use super::context::{Context, SharedContext};
 use super::executor::{AcquiredSlot, Executor, SlotWait};
 use super::mac_key;
 use super::snapshot::Snapshot;
+use super::span;
 use super::state::token_cache::{CachedToken, TokenKey};
 use crate::domain::model::marker::AttemptId;
 use crate::domain::observed::Observed;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::{Instrument as _, Span};
 
 /// By then the cache contains our own write.
 const CACHE_WAIT: Duration = Duration::from_secs(6);
@@ -71,24 +73,30 @@ enum PassEnd {
 async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::Action {
     let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass());
     let Some(_running) = running else { return controller::Action::await_change() };
-    let measured = metrics(&ctx).start();
     let key = cached.reference();
-    let (mut cached, mut slot, mut resync) = (cached, None, false);
+    let span = span::of_reconcile(Controller::RegistryToken, key.namespace.as_deref().unwrap_or_default(), &key.name);
+    run_passes(cached, &key, &ctx).instrument(span).await
+}
+
+/// Runs a pass, and another one if the first one needs a slot that is not free.
+async fn run_passes(mut cached: Arc<CachedToken>, key: &TokenKey, ctx: &Context) -> controller::Action {
+    let measured = metrics(ctx).start();
+    let (mut slot, mut resync) = (None, false);
     loop {
         // Boxed: thousands of objects may wait for a slot, and should be small.
-        let end = Box::pin(run_pass(cached, &ctx, slot, resync)).await;
+        let end = Box::pin(run_pass(cached, ctx, slot, resync)).await;
         match end {
             PassEnd::Ended(result, next) => {
-                measured.end(result);
+                span::end(&Span::current(), measured, result);
                 return next;
             }
             PassEnd::WaitsForSlot(wait, requested) => {
                 resync = requested;
-                slot = Some(wait.acquire(&ctx).await);
+                slot = Some(wait.acquire(ctx).await);
             }
         }
         // It was deleted meanwhile, or this instance is not the leader any more.
-        let Some(current) = ctx.tokens.cached(&key).filter(|_| ctx.may_start_pass()) else {
+        let Some(current) = ctx.tokens.cached(key).filter(|_| ctx.may_start_pass()) else {
             return controller::Action::await_change();
         };
         cached = current;
@@ -142,6 +150,7 @@ async fn drive(executor: &mut Executor<'_>, ctx: &Context, observed: Observed) -
         match next {
             Step::Done(end) => {
                 ctx.metrics.record_decision(pass.check());
+                Span::current().record("check", pass.check());
                 tracing::debug!(object = %executor.snapshot.key(), check = pass.check(), ?end, "pass ended");
                 ctx.process_state.record_pass(pass.observed());
                 return Some(end);

@@ -216,7 +216,9 @@ impl Controller {
 impl ReconcileResult {
     const ALL: [Self; 4] = [Self::Success, Self::Error, Self::Requeue, Self::RequeueAfter];
 
-    const fn as_str(self) -> &'static str {
+    /// The value of the label.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Error => "error",

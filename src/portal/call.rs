@@ -7,7 +7,11 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::api_server_unavailable;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use tracing::field::Empty;
+use tracing::instrument::Instrumented;
+use tracing::{Instrument as _, Span};
 
 /// A token request is sent within this time after reading the issuer; otherwise the issuer is read again.
 pub const ISSUER_READ_TTL: Duration = Duration::from_secs(10);
@@ -77,10 +81,60 @@ pub enum CallKind {
 }
 
 impl CallKind {
+    /// The operation, as metrics and traces name it.
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Probe => "metadata",
+            Self::Request => "request",
+            Self::Edit => "edit",
+            Self::Revoke => "revoke",
+            Self::List | Self::Scan => "list",
+            Self::Login => "login",
+        }
+    }
+
     /// Whether it changes something at the portal, which only the leader does.
     #[must_use]
     pub const fn is_change(self) -> bool {
         matches!(self, Self::Request | Self::Edit | Self::Revoke)
+    }
+}
+
+/// A call that got its permit, with its span for traces.
+pub(super) struct StartedCall {
+    kind: CallKind,
+    started: Instant,
+    span: Span,
+}
+
+impl StartedCall {
+    /// Starts a call on behalf of an object in this namespace, or of the issuer.
+    pub(super) fn begin(kind: CallKind, namespace: &str) -> Self {
+        let span = tracing::info_span!(
+            "portal request",
+            operation = kind.operation(),
+            namespace,
+            outcome = Empty,
+            reason = Empty,
+            otel.kind = "client",
+            otel.status_code = Empty,
+        );
+        Self { kind, started: Instant::now(), span }
+    }
+
+    /// Sends the call.
+    pub(super) fn send<F: Future>(&self, call: F) -> Instrumented<F> {
+        call.instrument(self.span.clone())
+    }
+
+    /// Ends the call.
+    pub(super) fn end(self, failure: Option<&PortalError>) -> CompletedCall<'_> {
+        self.span.record("outcome", failure.map_or("ok", |failure| failure.delivery.outcome()));
+        if let Some(failure) = failure {
+            self.span.record("reason", tracing::field::display(failure.reason));
+            self.span.record("otel.status_code", "ERROR");
+        }
+        CompletedCall { kind: self.kind, duration: self.started.elapsed(), failure }
     }
 }
 

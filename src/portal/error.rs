@@ -16,6 +16,18 @@ pub enum Delivery {
     Unknown,
 }
 
+impl Delivery {
+    /// The outcome of a call that failed, as metrics and traces name it.
+    #[must_use]
+    pub const fn outcome(self) -> &'static str {
+        match self {
+            Self::NotSent => "unsent",
+            Self::Rejected => "refused",
+            Self::Unknown => "ambiguous",
+        }
+    }
+}
+
 /// A call that failed.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]

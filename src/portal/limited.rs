@@ -1,6 +1,6 @@
 //! A portal behind its limiter. Every call of the operator goes through it, so none can be sent without a permit.
 
-use super::call::{CallContext, CallError, CallKind, CompletedCall, ISSUER_READ_TTL, OnCall, OnShutdown};
+use super::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown, StartedCall};
 use super::rate_limit::{Limiter, Permit};
 use super::{Claim, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink};
 use crate::api::RecordedPortal;
@@ -86,9 +86,9 @@ impl LimitedPortal {
             return Err(CallError::IssuerReadExpired);
         }
         self.check_claim()?;
-        let started = Instant::now();
-        let result = self.portal.request_for(context.namespace, description).await;
-        self.complete((CallKind::Request, started), context, permit, result)
+        let call = StartedCall::begin(CallKind::Request, context.namespace);
+        let result = call.send(self.portal.request_for(context.namespace, description)).await;
+        self.complete(call, context, permit, result)
     }
 
     /// Sets the description of a token: see [`Portal::edit_description`].
@@ -141,10 +141,10 @@ impl LimitedPortal {
                 rows: begin(),
                 add,
             };
-            let started = Instant::now();
-            let result = self.portal.scan(&mut reader).await;
+            let call = StartedCall::begin(CallKind::Scan, context.namespace);
+            let result = call.send(self.portal.scan(&mut reader)).await;
             let PageReader { permit, rows, .. } = reader;
-            self.complete((CallKind::Scan, started), context, permit, result.map(|()| rows))
+            self.complete(call, context, permit, result.map(|()| rows))
         };
         context.on_shutdown.wait(read).await?
     }
@@ -168,15 +168,15 @@ impl LimitedPortal {
         if kind.is_change() {
             self.check_claim()?;
         }
-        let started = Instant::now();
-        let result = send().await;
-        self.complete((kind, started), context, permit, result)
+        let call = StartedCall::begin(kind, context.namespace);
+        let result = call.send(send()).await;
+        self.complete(call, context, permit, result)
     }
 
     /// Applies the delay that the portal requested before another call can get the permit.
     fn complete<T>(
         &self,
-        (kind, started): (CallKind, Instant),
+        call: StartedCall,
         context: CallContext<'_>,
         permit: impl Into<Option<Permit>>,
         result: Result<T, PortalError>,
@@ -186,7 +186,7 @@ impl LimitedPortal {
         {
             self.limiter.apply_retry_after(failure);
         }
-        (self.on_call)(CompletedCall { kind, duration: started.elapsed(), failure: result.as_ref().err() });
+        (self.on_call)(call.end(result.as_ref().err()));
         drop(permit);
         result.map_err(CallError::Failed)
     }

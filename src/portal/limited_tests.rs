@@ -1,7 +1,7 @@
 use super::*;
 use crate::api::{Limits, PortalType, Reason};
-use crate::portal::Delivery;
 use crate::portal::rate_limit::Priority;
+use crate::portal::{CompletedCall, Delivery};
 use secrecy::SecretString;
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};

@@ -10,6 +10,7 @@ mod settings;
 pub mod thinkwise;
 pub mod token_name;
 
+use self::call::StartedCall;
 use crate::api::{RecordedPortal, ResolvedPortal};
 use crate::domain::model::capabilities::Capabilities;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};

@@ -31,6 +31,7 @@ mod chaos;
 #[path = "../chaos/short.rs"]
 mod chaos_short;
 mod chart;
+mod collector;
 mod crash;
 mod dashboard;
 mod deletion;
@@ -85,6 +86,7 @@ mod secret_leaks;
 mod secret_leaks_unparsable;
 mod startup_shutdown;
 mod suspend;
+mod traces;
 mod two_installations;
 mod unsynced_caches;
 mod upstream_changes;

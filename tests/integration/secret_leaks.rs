@@ -1,7 +1,8 @@
 //! A token's password is stored only in its Secret; the portal's password, client secret and bearer token are stored
-//! only in theirs. Every log, event and object of a full run is searched for them in every encoding in which they could
+//! only in theirs. Every log, trace, event and object of a full run is searched for them in every encoding in which they could
 //! have leaked.
 
+use crate::collector::Collector;
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, Fault, Login, Operation};
 use crate::fixture::{LIMIT, Team, own_control_plane_with, token};
@@ -168,7 +169,9 @@ async fn expected_holders(team: &Team) -> BTreeMap<String, String> {
 #[tokio::test]
 async fn secrets_are_stored_only_in_their_secret() {
     // Every crate at its most verbose: no secret may be logged there either.
-    let talkative = Options { log: "trace", ..Options::default() };
+    let collector = Collector::start().await;
+    let environment = vec![format!("OTEL_EXPORTER_OTLP_ENDPOINT={}", collector.endpoint)];
+    let talkative = Options { log: "trace", environment, ..Options::default() };
     let (control_plane, operator) = own_control_plane_with(talkative).await;
     let config = Config { clients: vec![Login::new("operator", CLIENT_SECRET)], ..Config::default() };
     let team = Team::on(control_plane, "search", config, json!({})).await;
@@ -183,6 +186,12 @@ async fn secrets_are_stored_only_in_their_secret() {
         assert!(logs.get(name).is_some_and(|text| !text.is_empty()), "{name}: {:?}", logs.keys());
     }
     logs.insert("operator".to_owned(), operator.log());
+    // The last traces are exported on shutdown.
+    operator.terminate().await;
+    logs.insert("traces".to_owned(), collector.received());
+    for expected in ["reconcile", "portal request", "login", "revoke", &team.namespace] {
+        assert!(logs["traces"].contains(expected), "{expected} is not in the traces");
+    }
     assert!(
         logs["operator"].contains("executing request") && logs["operator"].contains("TRACE"),
         "the trace log was on"

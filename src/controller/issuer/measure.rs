@@ -11,8 +11,13 @@ use std::sync::Arc;
 
 /// The metrics of the controller of this kind of issuer.
 pub fn controller_metrics<I: Resource<DynamicType = ()>>(ctx: &Context) -> &ControllerMetrics {
+    ctx.metrics.controller(controller_of::<I>())
+}
+
+/// The controller of this kind of issuer.
+pub fn controller_of<I: Resource<DynamicType = ()>>() -> Controller {
     let is_cluster = I::kind(&()) == "ClusterTokenIssuer";
-    ctx.metrics.controller(if is_cluster { Controller::ClusterTokenIssuer } else { Controller::TokenIssuer })
+    if is_cluster { Controller::ClusterTokenIssuer } else { Controller::TokenIssuer }
 }
 
 /// A reference to an issuer; a cluster issuer has no namespace.

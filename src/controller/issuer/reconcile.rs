@@ -6,7 +6,7 @@ use super::deletion::finalize;
 use super::finalizers::{StillProtected, add_finalizers, dependents, remove_from_previous};
 use super::findings::Findings;
 use super::login_audit;
-use super::measure::{controller_metrics, show_tokens};
+use super::measure::{controller_metrics, controller_of, show_tokens};
 use super::publish::publish_connection;
 use super::restore_finalizers::was_in_use;
 use super::status::write_status;
@@ -16,6 +16,7 @@ use crate::controller::context::{Context, SharedContext};
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::snapshot::Snapshot;
+use crate::controller::span;
 use crate::controller::state::issuer_cache::{AuditResult, ConnectedIssuer};
 use crate::controller::state::token_cache::CachedToken;
 use crate::domain::model::problem::Problem;
@@ -32,6 +33,7 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::Instrument as _;
 
 /// Interval between reconciles of a ready issuer, which also pick up changed credentials.
 const RESYNC: Duration = Duration::from_mins(1);
@@ -52,8 +54,10 @@ where
     let running = ctx.in_flight.begin().filter(|_| ctx.claim.is_held());
     let Some(_running) = running else { return Ok(controller::Action::await_change()) };
     let measured = controller_metrics::<I>(&ctx).start();
+    let key = object.key();
+    let span = span::of_reconcile(controller_of::<I>(), &key.namespace, &key.name);
     let result = tokio::select! {
-        ended = reconcile_issuer(&*object, &ctx, &api) => ended,
+        ended = reconcile_issuer(&*object, &ctx, &api).instrument(span.clone()) => ended,
         // Everything can be repeated, and a portal may take long to respond.
         () = shutdown_grace_over(&ctx) => return Ok(controller::Action::await_change()),
     };
@@ -61,11 +65,11 @@ where
         Ok(wait) => (wait, ReconcileResult::RequeueAfter),
         Err(ApiError::Conflict(_) | ApiError::NotFound(_)) => (Duration::from_millis(300), ReconcileResult::Requeue),
         Err(error) => {
-            tracing::warn!(issuer = object.key().name, %error, "issuer reconcile failed, retrying");
+            tracing::warn!(issuer = key.name, %error, "issuer reconcile failed, retrying");
             (backoff::delay(ctx.process_state.record_failure(&object.uid()), ctx.jitter()), ReconcileResult::Error)
         }
     };
-    measured.end(result);
+    span::end(&span, measured, result);
     Ok(controller::Action::requeue(wait))
 }
 

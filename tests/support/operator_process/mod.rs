@@ -18,6 +18,8 @@ pub struct Options {
     /// Additional flags. Portals and registries of tests have addresses to which no `TokenIssuer` may connect by
     /// default.
     pub flags: Vec<&'static str>,
+    /// Additional environment variables: `NAME=value`.
+    pub environment: Vec<String>,
 }
 
 impl Default for Options {
@@ -27,6 +29,7 @@ impl Default for Options {
             log: "info,registry_token_operator=debug",
             format: "json",
             flags: vec!["--allow-portal-cidr=127.0.0.0/8,::1", "--allow-insecure-http-for-namespaced-issuers"],
+            environment: vec![],
         }
     }
 }
@@ -57,11 +60,14 @@ impl Operator {
             format!("KUBECONFIG={}", kubeconfig.display()),
             format!("RUST_LOG={}", options.log),
             format!("LOG_FORMAT={}", options.format),
+        ];
+        args.extend(options.environment.iter().cloned());
+        args.extend([
             binary.display().to_string(),
             "run".to_owned(),
             format!("--namespace={}", options.namespace),
             format!("--listen=127.0.0.1:{port}"),
-        ];
+        ]);
         args.extend(options.flags.iter().map(|flag| (*flag).to_owned()));
         // Many tests run several operators on one control plane, and each has to work.
         if !options.flags.iter().any(|flag| flag.starts_with("--leader-elect")) {

@@ -9,7 +9,7 @@ use crate::api::{Reason, Thinkwise};
 use crate::http::basic;
 use crate::portal::thinkwise::odata::address;
 use crate::portal::thinkwise::{Delivery, PortalError};
-use crate::portal::{CallKind, CompletedCall, OnCall};
+use crate::portal::{CallKind, OnCall, StartedCall};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Body, Method, Request};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -99,11 +99,11 @@ impl OAuth {
             return Ok(AuthHeader { header: token.header.clone(), generation: Some(state.generation) });
         }
         state.access_token = None;
-        let started = Instant::now();
-        let fetched = self.fetch_token(http, &mut state.endpoint, credentials_source, deadline).await;
+        let login = StartedCall::begin(CallKind::Login, "");
+        let fetched = login.send(self.fetch_token(http, &mut state.endpoint, credentials_source, deadline)).await;
+        let completed = login.end(fetched.as_ref().err());
         if let Some(on_call) = &self.on_call {
-            let failure = fetched.as_ref().err();
-            on_call(CompletedCall { kind: CallKind::Login, duration: started.elapsed(), failure });
+            on_call(completed);
         }
         let token = match fetched {
             Ok(token) => token,

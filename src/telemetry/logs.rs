@@ -1,11 +1,11 @@
-//! Configures logs.
+//! Which log lines are written, and how.
 
 use clap::ValueEnum;
-use tracing::{Level, Metadata};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::util::TryInitError;
-use tracing_subscriber::{fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt as _, filter_fn};
+use tracing_subscriber::layer::Filter;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
 
 /// Format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -19,9 +19,9 @@ pub enum LogFormat {
 /// The log filter if `RUST_LOG` is not set.
 const DEFAULT_FILTER: &str = "info";
 
-/// Libraries that handle responses of the API server, the portal or the registry. kube logs a whole response that it
-/// cannot parse, which may be a Secret.
-const SILENCED_CRATES: [&str; 11] = [
+/// Libraries that handle responses of the API server, the portal, the registry or the collector. kube logs a whole
+/// response that it cannot parse, which may be a Secret.
+const SILENCED_CRATES: [&str; 12] = [
     "kube",
     "hyper",
     "h2",
@@ -33,12 +33,13 @@ const SILENCED_CRATES: [&str; 11] = [
     "axum",
     "http_auth",
     "quick_xml",
+    "opentelemetry",
 ];
 
 /// Whether a log line is allowed at all: everything of the operator; only warnings of libraries, and nothing of those
-/// that handle responses.
+/// that handle responses. Spans are for traces only.
 fn is_metadata_allowed(about: &Metadata<'_>) -> bool {
-    is_allowed(about.target(), *about.level())
+    about.is_event() && is_allowed(about.target(), *about.level())
 }
 
 fn is_allowed(target: &str, level: Level) -> bool {
@@ -50,18 +51,19 @@ fn is_allowed(target: &str, level: Level) -> bool {
     !is_silenced && level <= Level::WARN
 }
 
-/// Starts logging to standard error; `RUST_LOG` selects among the allowed log lines, `info` by default.
-///
-/// # Errors
-/// If logging was started before.
-pub fn init(format: LogFormat) -> Result<(), TryInitError> {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let registry = tracing_subscriber::registry().with(filter).with(filter_fn(is_metadata_allowed));
+/// The log lines that are written: those that `RUST_LOG` selects among the allowed ones.
+pub(super) fn filter<S: Subscriber>() -> impl Filter<S> {
+    let selected = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    selected.and(filter_fn(is_metadata_allowed))
+}
+
+/// Writes log lines to standard error.
+pub(super) fn layer<S: Subscriber + for<'span> LookupSpan<'span>>(
+    format: LogFormat,
+) -> Box<dyn Layer<S> + Send + Sync> {
     match format {
-        LogFormat::Json => {
-            registry.with(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)).try_init()
-        }
-        LogFormat::Text => registry.with(fmt::layer().with_writer(std::io::stderr)).try_init(),
+        LogFormat::Json => Box::new(fmt::layer().json().flatten_event(true).with_writer(std::io::stderr)),
+        LogFormat::Text => Box::new(fmt::layer().with_writer(std::io::stderr)),
     }
 }
 
@@ -81,6 +83,7 @@ mod tests {
             "rustls::conn",
             "reqwest::connect",
             "tokio_util::codec",
+            "opentelemetry_otlp",
         ] {
             assert!(!is_allowed(target, Level::ERROR) && !is_allowed(target, Level::TRACE), "{target}");
         }
