@@ -36,6 +36,7 @@ mod crash;
 mod dashboard;
 mod deletion;
 mod deletion_while_stopped;
+mod downgrade;
 mod drain;
 mod egress;
 mod examples;
@@ -74,6 +75,7 @@ mod older_crd;
 mod paged_lists;
 #[path = "../policies/mod.rs"]
 mod policies;
+mod previous_release;
 mod quickstart;
 mod repair;
 mod request_backoff;

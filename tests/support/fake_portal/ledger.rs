@@ -115,6 +115,25 @@ impl Ledger {
         self.add(description.map(str::to_owned), COLLEAGUE)
     }
 
+    /// Adds a token of a portal that was recorded, with its id, username and password.
+    pub fn restore(&self, id: i64, username: &str, secret: &str, description: &str) {
+        let (at, by, description) = (requests::now(), "operator".to_owned(), Some(description.to_owned()));
+        let token = Token {
+            id,
+            key: lock(&self.mint).kind.mint(id),
+            username: username.to_owned(),
+            secret: secret.to_owned(),
+            description: description.clone(),
+            history: vec![Edit { at, by: by.clone(), description }],
+            requested: at,
+            requested_by: by,
+            edited: None,
+            revoked: None,
+            revoked_by: None,
+        };
+        lock(&self.tokens).insert(id, token);
+    }
+
     /// Revokes a token as a colleague. False if there is no such live token.
     pub fn revoke_as_colleague(&self, id: i64) -> bool {
         self.revoke(id, COLLEAGUE)
