@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-versions fuzz simulate chaos torture bench check deny generate control-plane image clean
+.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-versions fuzz simulate chaos torture bench check deny generate control-plane image image-test release clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,8 +72,17 @@ generate: ## Generate the CRDs, install.yaml, JSON schemas, and parts of the cha
 control-plane: ## Build etcd, kube-apiserver, kube-controller-manager and kubectl (once, cached)
 	tests/support/control_plane/build.sh
 
-image: ## Build the container image
-	docker build --build-arg GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --tag registry-token-operator:dev .
+image: ## Build the container image with docker
+	docker build --build-arg GIT_COMMIT=$$(git rev-parse HEAD 2>/dev/null || echo unknown) --build-arg VERSION=$$(sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1) --tag registry-token-operator:dev .
+
+image-test: ## Build the Dockerfile with buildah and run the image on a real API server, as an unprivileged user on a read-only root; needs root
+	@tests/support/control_plane/build.sh >/dev/null
+	cargo test --locked --test release -- --nocapture --test-threads=1 image::
+
+release: export IMAGE := $(IMAGE)
+release: export ARCHIVES := $(ARCHIVES)
+release: ## Put everything that a release page holds into one folder, without publishing; IMAGE=name: the image's name in its registry
+	files=$$(tools/release/assemble.sh) && RELEASE_FILES=$$files cargo test --locked --test release -- --nocapture files:: && echo "$$files"
 
 clean: ## Remove build output (the control plane stays in its cache)
 	cargo clean

@@ -8,6 +8,8 @@ mod circles;
 mod dependencies;
 #[path = "architecture/paths.rs"]
 mod paths;
+#[path = "architecture/supply_chain.rs"]
+mod supply_chain;
 
 use circles::Modules;
 use paths::{ImportPath, paths_in};
