@@ -119,6 +119,8 @@ pub enum Reason {
     InsecureHTTPNotAllowed,
     /// Namespaced issuers are disabled in this operator.
     NamespacedIssuersDisabled,
+    /// The operator watches single namespaces, and no cluster issuers.
+    ClusterIssuersDisabled,
     /// The portal's certificate is not trusted.
     TlsUntrusted,
     /// The portal did not respond in time.
@@ -152,6 +154,7 @@ impl Reason {
                 | Self::MetadataMismatch
                 | Self::InvalidObject
                 | Self::NamespacedIssuersDisabled
+                | Self::ClusterIssuersDisabled
                 | Self::InsecureHTTPNotAllowed
                 | Self::AddressNotAllowed
                 | Self::PortalChanged

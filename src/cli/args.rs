@@ -3,6 +3,7 @@
 use super::credentials::CredentialArgs;
 use super::issuer_policy_args::IssuerPolicyArgs;
 use super::leader_election_args::LeaderElectionArgs;
+use super::scope_args::ScopeArgs;
 use crate::api::{NamespaceName, ObjectName, ShortDuration};
 use crate::metrics::MAX_OBJECTS;
 use crate::telemetry::LogFormat;
@@ -45,6 +46,10 @@ pub struct RunArgs {
     /// Namespace of the Secrets that cluster issuers refer to.
     #[arg(long, env = "POD_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
+
+    /// Which namespaces are watched.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
 
     /// Unique identity of this instance, recorded in reservations [default: random]. Two processes must not share it
     /// while both run.
@@ -180,6 +185,10 @@ pub struct DrainArgs {
     /// The operator's namespace, which contains the Secrets of cluster issuers.
     #[arg(long, env = "POD_NAMESPACE", default_value = DEFAULT_NAMESPACE)]
     pub namespace: NamespaceName,
+
+    /// Which namespaces are drained, as for `run`.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
 
     /// Secret in that namespace with the MAC key, as for `run`.
     #[arg(long, env = "MAC_KEY_SECRET", default_value = "registry-token-operator-mac")]

@@ -29,9 +29,10 @@ pub struct LeaderElectionArgs {
     #[arg(long, value_name = "NAME", default_value = "registry-token-operator")]
     pub leader_election_id: ObjectName,
 
-    /// Namespace of the Lease. Operators that serve the same cluster need the same one
-    #[arg(long, value_name = "NAMESPACE", default_value = DEFAULT_NAMESPACE)]
-    pub leader_election_namespace: NamespaceName,
+    /// Namespace of the Lease. Operators that serve the same cluster need the same one [default: kube-system, and with
+    /// --namespaces that of --namespace]
+    #[arg(long, value_name = "NAMESPACE")]
+    pub leader_election_namespace: Option<NamespaceName>,
 
     /// How long others wait for the leader to renew the Lease before they take over
     #[arg(long, value_name = "DURATION", default_value = "15s")]
@@ -48,10 +49,15 @@ pub struct LeaderElectionArgs {
 
 impl LeaderElectionArgs {
     /// The settings; `None` without leader election. `installation` names what the instances of one installation share.
+    /// `own_namespace` is the namespace of an operator that does not serve the whole cluster.
     ///
     /// # Errors
     /// If the times do not fit together.
-    pub fn settings(&self, installation: String) -> Result<Option<ElectionSettings>, TimingError> {
+    pub fn settings(
+        &self,
+        installation: String,
+        own_namespace: Option<&NamespaceName>,
+    ) -> Result<Option<ElectionSettings>, TimingError> {
         if !self.leader_elect {
             return Ok(None);
         }
@@ -60,8 +66,9 @@ impl LeaderElectionArgs {
             self.leader_election_renew_deadline.0,
             self.leader_election_retry_period.0,
         )?;
+        let namespace = self.leader_election_namespace.as_ref().or(own_namespace);
         Ok(Some(ElectionSettings {
-            namespace: self.leader_election_namespace.to_string(),
+            namespace: namespace.map_or_else(|| DEFAULT_NAMESPACE.to_owned(), ToString::to_string),
             name: self.leader_election_id.to_string(),
             installation,
             timing,
@@ -82,7 +89,7 @@ mod tests {
 
     fn settings(flags: &[&str]) -> Result<Option<ElectionSettings>, String> {
         let parsed = Flags::try_parse_from(std::iter::once(&"run").chain(flags)).map_err(|error| error.to_string())?;
-        parsed.flags.settings("own/key".to_owned()).map_err(|error| error.to_string())
+        parsed.flags.settings("own/key".to_owned(), None).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -101,6 +108,16 @@ mod tests {
         let other = settings(&other).expect("valid").expect("on");
         assert_eq!((other.namespace.as_str(), other.name.as_str()), ("b", "a"));
         assert_eq!(other.timing, timing(60, 10, 2));
+    }
+
+    #[test]
+    fn an_operator_for_single_namespaces_has_a_lease_of_its_own() {
+        let own: NamespaceName = "own".parse().expect("a name");
+        for (flags, namespace) in [(&[][..], "own"), (&["--leader-election-namespace=b"], "b")] {
+            let parsed = Flags::try_parse_from(std::iter::once(&"run").chain(flags)).expect("valid");
+            let found = parsed.flags.settings("own/key".to_owned(), Some(&own)).expect("valid").expect("on");
+            assert_eq!(found.namespace, namespace);
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod leader_election_args;
 mod process;
 pub mod report;
 mod run;
+pub mod scope_args;
 
 use self::args::{Cli, Command};
 use self::error::CliError;

@@ -16,8 +16,11 @@ use tokio_util::sync::CancellationToken;
 pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     install_crypto_provider()?;
     let traces = telemetry::init(run.log_format)?;
+    let scope = run.scope.scope()?;
     let installation = format!("{}/{}", run.namespace, run.mac_key_secret);
-    let election = run.leader_election.settings(installation)?;
+    // Without cluster-wide permissions, the Lease is in the operator's own namespace.
+    let own_namespace = (!scope.is_cluster_wide()).then_some(&run.namespace);
+    let election = run.leader_election.settings(installation, own_namespace)?;
     let clock = Arc::new(Clock::default());
     let readiness = Arc::new(Readiness::default());
     let metrics = Arc::new(Metrics::with_objects(usize::try_from(run.metrics_per_object)?));
@@ -39,6 +42,7 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
         namespace: run.namespace.to_string(),
         identity,
         clock,
+        scope,
         policy: run.issuer_policy.policy(api_server_address()),
         mac_key_secret: run.mac_key_secret.to_string(),
         metrics,

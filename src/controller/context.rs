@@ -5,14 +5,15 @@ use super::clock::Clock;
 use super::events::EventRecorder;
 use super::in_flight::InFlight;
 use super::issuer_object::{AnyIssuer, IssuerKey};
-use super::issuer_policy::IssuerPolicy;
+use super::issuer_policy::{IssuerPolicy, require_watched_kind};
 use super::state::issuer_cache::{ConnectedIssuer, IssuerCache, IssuerEntry};
 use super::state::keyring::Keyring;
-use super::state::object_cache::IssuerObjectCaches;
+use super::state::object_cache::{IssuerObjectCaches, ObjectCaches};
 use super::state::process_state::ProcessState;
 use super::state::secret_cache::CachedSecret;
 use super::state::token_cache::{CachedToken, TokenCache, TokenKey};
 use crate::domain::model::issuer::IssuerState;
+use crate::kube_client::scope::WatchScope;
 use crate::metrics::{Metrics, ShownObject};
 use crate::portal::Claim;
 use crate::registry::{LoginChecker, RegistryLoginChecker};
@@ -42,6 +43,8 @@ pub struct Context {
     /// The identity of this instance, recorded in reservations.
     pub identity: String,
     pub clock: Arc<Clock>,
+    /// Which namespaces are watched.
+    pub scope: WatchScope,
     /// What the operator's admin allows issuers to do.
     pub policy: IssuerPolicy,
     pub metrics: Arc<Metrics>,
@@ -66,7 +69,7 @@ pub struct Context {
     pub events: EventRecorder,
     /// The keys that prove which tokens the operator recorded.
     pub keyring: Keyring,
-    issuer_caches: SetOnce<IssuerObjectCaches>,
+    caches: SetOnce<ObjectCaches>,
     random: SystemRandom,
 }
 
@@ -87,7 +90,7 @@ impl Context {
         keyring: Keyring,
         stop: CancellationToken,
     ) -> Self {
-        let OperatorConfig { namespace, identity, clock, policy, metrics, election, .. } = settings;
+        let OperatorConfig { namespace, identity, clock, scope, policy, metrics, election, .. } = settings;
         Self {
             events: EventRecorder::new(client.clone(), identity.clone(), Arc::clone(&metrics)),
             claim: if election.is_some() { Claim::of_standby() } else { Claim::always() },
@@ -95,6 +98,7 @@ impl Context {
             namespace,
             identity,
             clock,
+            scope,
             policy,
             metrics,
             issuers: IssuerCache::default(),
@@ -107,35 +111,40 @@ impl Context {
             requeue_issuer: requeue.issuer,
             keyring,
             random: SystemRandom::new(),
-            issuer_caches: SetOnce::new(),
+            caches: SetOnce::new(),
             in_flight: InFlight::new(stop.clone()),
             stop,
         }
     }
 
     /// Called when every cache is synced, or cannot be for now: decisions may start.
-    pub fn set_issuer_caches(&self, caches: IssuerObjectCaches) {
-        let _ = self.issuer_caches.set(caches);
+    pub fn set_caches(&self, caches: ObjectCaches) {
+        let _ = self.caches.set(caches);
     }
 
     /// Whether decisions may start.
     pub fn caches_synced(&self) -> bool {
-        self.issuer_caches.get().is_some()
+        self.caches.get().is_some()
     }
 
     /// Completes when decisions may start.
     pub async fn wait_for_caches(&self) {
-        self.issuer_caches.wait().await;
+        self.caches.wait().await;
     }
 
-    /// Whether a pass over an object may start: the caches are synced, and this instance is the leader.
+    /// The caches, once decisions may start.
+    pub fn caches(&self) -> Option<&ObjectCaches> {
+        self.caches.get()
+    }
+
+    /// Whether a pass may start: the caches are synced, and this instance is the leader.
     pub fn may_start_pass(&self) -> bool {
         self.caches_synced() && self.claim.is_held()
     }
 
     /// Whether an issuer may exist, according to the caches.
     pub fn issuer_may_exist(&self, key: &IssuerKey) -> bool {
-        self.issuer_caches.get().is_none_or(|caches| caches.contains(key) != Some(false))
+        self.issuer_caches().is_none_or(|caches| caches.contains(key) != Some(false))
     }
 
     /// The state of the issuer for decisions; ready if a connected issuer is given. An issuer that is not in a synced
@@ -144,7 +153,10 @@ impl Context {
         if let Some(issuer) = connected {
             return IssuerState::Ready(issuer.info.clone());
         }
-        match (self.issuers.state(key), self.issuer_caches.get()) {
+        if let Err(problem) = require_watched_kind(&self.scope, key.kind) {
+            return IssuerState::NotReady(problem);
+        }
+        match (self.issuers.state(key), self.issuer_caches()) {
             (IssuerState::Unknown, Some(caches)) if caches.contains(key) == Some(false) => IssuerState::Missing,
             (state, _) => state,
         }
@@ -157,25 +169,22 @@ impl Context {
 
     /// The caches of issuers, once decisions may start; a kind may not be synced.
     pub fn issuer_caches(&self) -> Option<&IssuerObjectCaches> {
-        self.issuer_caches.get()
+        self.caches.get().map(|caches| &caches.issuers)
     }
 
-    /// The caches of issuers, once both are complete.
-    pub fn synced_issuer_caches(&self) -> Option<&IssuerObjectCaches> {
-        self.issuer_caches.get().filter(|caches| caches.cluster.has_synced() && caches.namespaced.has_synced())
+    /// The caches of issuers, once both are complete as far as issuers of this namespace share anything.
+    pub fn synced_issuer_caches(&self, key: &IssuerKey) -> Option<&IssuerObjectCaches> {
+        self.issuer_caches().filter(|caches| unsynced_kinds(caches, key).is_empty())
     }
 
-    /// The kinds whose caches are not synced.
-    pub fn unsynced_kinds(&self) -> Vec<&'static str> {
-        let Some(caches) = self.issuer_caches.get() else { return vec!["kinds that it watches"] };
-        let synced =
-            [(caches.cluster.has_synced(), "ClusterTokenIssuers"), (caches.namespaced.has_synced(), "TokenIssuers")];
-        synced.into_iter().filter(|(synced, _)| !synced).map(|(_, kind)| kind).collect()
+    /// The kinds whose caches are not synced, as far as this issuer is concerned.
+    pub fn unsynced_kinds(&self, key: &IssuerKey) -> Vec<&'static str> {
+        self.issuer_caches().map_or_else(|| vec!["kinds that it watches"], |caches| unsynced_kinds(caches, key))
     }
 
     /// The other issuers with credentials in the same namespace. `None` if they are unknown.
     pub fn issuers_sharing_namespace(&self, key: &IssuerKey) -> Option<Vec<Arc<dyn AnyIssuer>>> {
-        let caches = self.synced_issuer_caches()?;
+        let caches = self.synced_issuer_caches(key)?;
         let namespace = |own: &str| if own.is_empty() { self.namespace.clone() } else { own.to_owned() };
         let cluster = caches.cluster.state().into_iter().map(|issuer| issuer as Arc<dyn AnyIssuer>);
         let namespaced = caches.namespaced.state().into_iter().map(|issuer| issuer as Arc<dyn AnyIssuer>);
@@ -185,7 +194,7 @@ impl Context {
 
     /// Whether the caches contain an issuer with this UID.
     pub fn cache_has_issuer(&self, uid: &str) -> bool {
-        self.issuer_caches.get().is_some_and(|caches| {
+        self.issuer_caches().is_some_and(|caches| {
             caches.cluster.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
                 || caches.namespaced.state().iter().any(|issuer| AnyIssuer::uid(&**issuer) == uid)
         })
@@ -213,7 +222,16 @@ impl Context {
 
     /// Starts a pass of every object, in batches: a queue with all of them would keep its memory forever.
     pub async fn requeue_all_tokens(&self) {
-        for some in self.tokens.all().chunks(STARTUP_BATCH) {
+        self.requeue_tokens(&self.tokens.all()).await;
+    }
+
+    /// Starts a pass of every object in this namespace.
+    pub async fn requeue_tokens_in(&self, namespace: &str) {
+        self.requeue_tokens(&self.tokens.filter(|token| token.is_in(namespace))).await;
+    }
+
+    async fn requeue_tokens(&self, tokens: &[Arc<CachedToken>]) {
+        for some in tokens.chunks(STARTUP_BATCH) {
             for token in some {
                 let _ = self.requeue_token.send(token.reference());
             }
@@ -262,4 +280,13 @@ pub fn show_objects(ctx: &Context) {
         let all = || tokens.all().into_iter().map(|token| token as Arc<dyn ShownObject>).collect();
         claim.is_held().then(all)
     });
+}
+
+/// The kinds of issuer whose caches are not synced, as far as this issuer is concerned.
+fn unsynced_kinds(caches: &IssuerObjectCaches, key: &IssuerKey) -> Vec<&'static str> {
+    let synced = [
+        (caches.cluster.has_synced_in(""), "ClusterTokenIssuers"),
+        (caches.namespaced.has_synced_in(&key.namespace), "TokenIssuers"),
+    ];
+    synced.into_iter().filter(|(synced, _)| !synced).map(|(_, kind)| kind).collect()
 }

@@ -7,7 +7,7 @@ use super::issuer_object::IssuerKey;
 use super::state::issuer_cache::IssuerEntry;
 use crate::api::{IssuerKind, Reason};
 use crate::domain::model::problem::messages::issuer_problem;
-use crate::health::watch_health::WatchHealth;
+use crate::health::invalid_objects::InvalidObjects;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::reflector::{Lookup, ObjectRef, Store};
@@ -33,20 +33,20 @@ pub struct SkippedObject<'a> {
 pub fn skip_invalid<K: Lookup<DynamicType = ()>>(
     events: impl Stream<Item = Event<Decoded<K>>>,
     last_known: impl Fn(&ObjectReference, Presence) -> Option<K>,
-    health: Arc<WatchHealth>,
+    objects: Arc<InvalidObjects>,
     on_invalid: impl Fn(&SkippedObject<'_>),
 ) -> impl Stream<Item = watcher::Result<Event<K>>> {
     let read = move |decoded: Decoded<K>, presence: Presence| match decoded {
         Ok(object) => {
-            health.mark_valid(&object.namespace().unwrap_or_default(), &object.name().unwrap_or_default());
+            objects.mark_valid(&object.namespace().unwrap_or_default(), &object.name().unwrap_or_default());
             Some(object)
         }
         Err(invalid) => {
             let InvalidObject { reference: about, error: why, partial } = *invalid;
             let [namespace, name] = [&about.namespace, &about.name].map(|part| part.as_deref().unwrap_or_default());
-            let report = presence == Presence::Present && health.mark_invalid(namespace, name);
+            let report = presence == Presence::Present && objects.mark_invalid(namespace, name);
             if presence == Presence::Deleted {
-                health.mark_valid(namespace, name);
+                objects.mark_valid(namespace, name);
             }
             on_invalid(&SkippedObject {
                 object: &about,
@@ -192,9 +192,8 @@ mod tests {
             reported.lock().expect("lock").push((name, skipped.presence, skipped.report));
         };
         let metrics = Metrics::default();
-        let health = Arc::new(WatchHealth::new("RegistryToken", metrics.watch(Kind::RegistryToken)));
-        let read =
-            skip_invalid(stream::iter(events), from_store(store.clone()), Arc::clone(&health), note).reflect(writer);
+        let objects = Arc::new(InvalidObjects::new(metrics.watch(Kind::RegistryToken)));
+        let read = skip_invalid(stream::iter(events), from_store(store.clone()), objects, note).reflect(writer);
         let (mut observed, mut read) = (vec![], Box::pin(read));
         while let Some(event) = read.next().await {
             observed.push(match event.expect("no error") {
@@ -237,8 +236,8 @@ mod tests {
             reported.lock().expect("lock").push((skipped.partially_read, skipped.report));
         };
         let metrics = Metrics::default();
-        let health = Arc::new(WatchHealth::new("RegistryToken", metrics.watch(Kind::RegistryToken)));
-        let read = skip_invalid(stream::iter(events), from_store(store.clone()), health, note).reflect(writer);
+        let objects = Arc::new(InvalidObjects::new(metrics.watch(Kind::RegistryToken)));
+        let read = skip_invalid(stream::iter(events), from_store(store.clone()), objects, note).reflect(writer);
         assert_eq!(read.count().await, 4);
         let found = store.state().first().map(|object| (object.spec.description.clone(), object.status.is_some()));
         assert_eq!(found, Some(("new".to_owned(), true)));

@@ -3,6 +3,7 @@
 use crate::api::{IssuerKind, IssuerSpec, Limits, Reason};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::issuer_problem;
+use crate::kube_client::scope::WatchScope;
 use crate::portal::EgressPolicy;
 
 /// What the operator's admin allows issuers to do. A `TokenIssuer` is written by tenants, a `ClusterTokenIssuer` by
@@ -61,6 +62,15 @@ impl IssuerPolicy {
     }
 }
 
+/// Checks that issuers of this kind are watched.
+pub(crate) fn require_watched_kind(scope: &WatchScope, kind: IssuerKind) -> Result<(), Problem> {
+    if scope.is_cluster_wide() || kind == IssuerKind::TokenIssuer {
+        return Ok(());
+    }
+    let message = "this operator only watches some namespaces (--namespaces) and serves no ClusterTokenIssuers: name a TokenIssuer of this namespace in spec.issuerRef, or ask an admin of the operator";
+    Err(issuer_problem(Reason::ClusterIssuersDisabled, message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +97,15 @@ mod tests {
         assert_eq!(reason(&strict, IssuerKind::TokenIssuer, true), Some(Reason::InsecureHTTPNotAllowed));
         assert_eq!(reason(&open, IssuerKind::TokenIssuer, true), None);
         assert_eq!(reason(&off, IssuerKind::TokenIssuer, false), Some(Reason::NamespacedIssuersDisabled));
+    }
+
+    #[test]
+    fn only_the_whole_cluster_includes_cluster_issuers() {
+        let some = WatchScope::of(["team-a".parse().expect("a namespace")]).expect("a scope");
+        let reason = |scope: &WatchScope, kind| require_watched_kind(scope, kind).err().map(|problem| problem.reason);
+        assert_eq!(reason(&some, IssuerKind::ClusterTokenIssuer), Some(Reason::ClusterIssuersDisabled));
+        assert_eq!(reason(&some, IssuerKind::TokenIssuer), None);
+        assert_eq!(reason(&WatchScope::Cluster, IssuerKind::ClusterTokenIssuer), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod leader_election;
 mod live_list;
 pub(crate) mod live_secret;
 mod mac_key;
+mod namespaces;
 mod snapshot;
 mod span;
 mod state;
@@ -33,19 +34,21 @@ use self::state::token_cache::{TokenCache, TokenKey, key_of, reflect_tokens};
 use crate::api::{ClusterTokenIssuer, OWNER_LABEL, RegistryToken, TokenIssuer};
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
-use crate::kube_client::objects::{ObjectClient, all_namespaces};
+use crate::kube_client::objects::{ObjectClient, Request};
+use crate::kube_client::scope::WatchScope;
 use crate::metrics::{Kind, Metrics};
 use decode::Decoded;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::runtime::reflector;
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 use watch::Watch;
+use watch::namespaces::KindWatches;
 
 pub(crate) use self::api_call::safe_error_message;
 pub use self::issuer_policy::IssuerPolicy;
@@ -68,6 +71,8 @@ pub struct OperatorConfig {
     pub identity: String,
     /// The API server's time, taken from its responses.
     pub clock: Arc<Clock>,
+    /// Which namespaces are watched.
+    pub scope: WatchScope,
     /// What the operator's admin allows issuers to do.
     pub policy: IssuerPolicy,
     /// Name of the Secret with the MAC keys.
@@ -99,28 +104,31 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         stop.clone(),
     ));
     self::context::show_objects(&ctx);
-    let register = |kind| readiness.register_watch(kind, &ctx.metrics);
-    let (token_health, secret_health) = (register(Kind::RegistryToken), register(Kind::Secret));
-    let cluster = WatchedKind::new(register(Kind::ClusterTokenIssuer));
+    let register = |kind| KindWatches::register(&readiness, kind, &ctx.scope, &ctx.metrics);
+    let (token_watches, secret_watches) = (register(Kind::RegistryToken), register(Kind::Secret));
+    let cluster = ctx.scope.is_cluster_wide().then(|| WatchedKind::new(register(Kind::ClusterTokenIssuer)));
     let namespaced = WatchedKind::new(register(Kind::TokenIssuer));
     let caches = ObjectCaches {
-        tokens: ObjectCache::new(token_store.clone(), &token_health),
-        secrets: secrets.clone(),
-        issuers: IssuerObjectCaches { cluster: cluster.cache(), namespaced: namespaced.cache() },
+        tokens: ObjectCache::new(token_store.clone(), &token_watches),
+        secrets: ObjectCache::new(secrets.clone(), &secret_watches),
+        issuers: IssuerObjectCaches {
+            cluster: cluster.as_ref().map_or_else(ObjectCache::not_watched, WatchedKind::cache),
+            namespaced: namespaced.cache(),
+        },
     };
 
     let report_ctx = Arc::clone(&ctx);
     let token_events =
-        watch_kind::<RegistryToken, _>(&client, Arc::clone(&token_health), self::decode::prune::decode_token).events();
+        token_watches.events::<RegistryToken, _>(watch_objects(&client, self::decode::prune::decode_token));
     let known = tokens.clone();
     let last_known = move |about: &ObjectReference, _| known.get(&self::invalid_objects::key_of(about));
-    let token_events = skip_invalid(token_events, last_known, token_health, move |skipped| {
+    let token_events = skip_invalid(token_events, last_known, token_watches.invalid_objects(), move |skipped| {
         self::invalid_objects::report_token(&report_ctx, skipped);
     });
     let (known, context) = (tokens.clone(), Arc::clone(&ctx));
     let token_events = reflect_tokens(token_events, token_writer).map(move |token| {
         let (key, uid) = (key_of(&token), token.uid().unwrap_or_default());
-        if !context.caches_synced() {
+        if !context.caches_synced_for(token.namespace().as_deref().unwrap_or_default()) {
             // A resync that was requested before this process started is not handled again.
             context.process_state.resync_requested(&uid, token.annotations(), true);
         } else if !known.contains(&key) {
@@ -130,22 +138,26 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         self::issuer::restore_finalizers::restore_on_token(&context, &token);
         key
     });
-    let secret_events = Watch {
+    let watch = watch_objects(&client, self::state::secret_cache::decode_meta);
+    let secret_events = secret_watches.events::<Secret, _>(|request, health| Watch {
         label: Some(OWNER_LABEL),
         metadata_only: true,
-        ..watch_kind::<Secret, _>(&client, Arc::clone(&secret_health), self::state::secret_cache::decode_meta)
-    };
+        ..watch(request, health)
+    });
     let report_ctx = Arc::clone(&ctx);
     let secret_events = skip_invalid(
-        secret_events.events(),
+        secret_events,
         self::state::secret_cache::deleted_by_name,
-        secret_health,
+        secret_watches.invalid_objects(),
         move |skipped| {
             self::invalid_objects::report_secret(&report_ctx, skipped);
         },
     );
     let (cluster_requeues, namespaced_requeues) = issuer::controller::split_by_kind(issuer_requeues);
-    let cluster_requeues = stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers"));
+    // If only some namespaces are watched, nothing of the cluster is.
+    let cluster = cluster.map(|watched| {
+        (watched, stream::select(cluster_requeues, Arc::clone(&readiness).heartbeat("cluster issuers")))
+    });
     let namespaced_requeues = stream::select(namespaced_requeues, Arc::clone(&readiness).heartbeat("issuers"));
     let triggers: [BoxStream<'static, TokenKey>; 4] = [
         token_events.boxed(),
@@ -158,13 +170,11 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let all = async {
         tokio::join!(
             token_controller,
-            issuer::controller::run(
-                cluster,
-                |client, _| ObjectClient::<ClusterTokenIssuer>::all(client),
-                cluster_requeues,
-                &ctx,
-                &stop
-            ),
+            async {
+                let Some((cluster, requeues)) = cluster else { return };
+                let api = |client, _: &str| ObjectClient::<ClusterTokenIssuer>::all(client);
+                issuer::controller::run(cluster, api, requeues, &ctx, &stop).await;
+            },
             issuer::controller::run(
                 namespaced,
                 ObjectClient::<TokenIssuer>::namespaced,
@@ -200,13 +210,13 @@ async fn shutdown_timeout(stop: &CancellationToken) {
     tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
 }
 
-/// A watch of all objects of a kind.
-fn watch_kind<K: Resource<DynamicType = ()>, T>(
+/// Watches of all objects of a kind that these requests cover.
+fn watch_objects<T>(
     client: &Client,
-    health: Arc<WatchHealth>,
     decode: fn(&[u8]) -> Decoded<T>,
-) -> Watch<T> {
-    Watch { client: client.clone(), request: all_namespaces::<K>(), label: None, metadata_only: false, decode, health }
+) -> impl Fn(Request, Arc<WatchHealth>) -> Watch<T> + use<T> {
+    let client = client.clone();
+    move |request, health| Watch { client: client.clone(), request, label: None, metadata_only: false, decode, health }
 }
 
 fn receiver_stream<T: Send + 'static>(receiver: UnboundedReceiver<T>) -> impl Stream<Item = T> + Send + 'static {

@@ -71,7 +71,7 @@ enum PassEnd {
 
 /// Reconciles an object.
 async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::Action {
-    let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass());
+    let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass_in(cached.namespace()));
     let Some(_running) = running else { return controller::Action::await_change() };
     let key = cached.reference();
     let span = span::of_reconcile(Controller::RegistryToken, key.namespace.as_deref().unwrap_or_default(), &key.name);

@@ -1,6 +1,7 @@
 //! Serves `/livez`, `/readyz` and `/metrics`.
 
 mod connections;
+pub mod invalid_objects;
 pub mod readiness;
 pub mod watch_health;
 
@@ -48,7 +49,12 @@ async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) 
 }
 
 async fn readyz(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {
-    health_response(&readiness.not_ready_reasons())
+    let (code, mut text) = health_response(&readiness.not_ready_reasons());
+    for waiting in readiness.absent_namespaces() {
+        text.push_str(&waiting);
+        text.push('\n');
+    }
+    (code, text)
 }
 
 async fn serve_metrics(

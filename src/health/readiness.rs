@@ -1,5 +1,6 @@
 //! Whether the operator is alive and ready: the state behind `/livez` and `/readyz`.
 
+use super::invalid_objects::InvalidObjects;
 use super::watch_health::WatchHealth;
 use crate::metrics::{Kind, Metrics};
 use futures::Stream;
@@ -49,7 +50,19 @@ impl Readiness {
 
     /// Registers a watch; its health is recorded in the returned value and in the metrics.
     pub fn register_watch(&self, kind: Kind, metrics: &Metrics) -> Arc<WatchHealth> {
-        let health = Arc::new(WatchHealth::new(kind.as_str(), metrics.watch(kind)));
+        let invalid = Arc::new(InvalidObjects::new(metrics.watch(kind)));
+        self.register_namespace_watch(kind, None, invalid, metrics)
+    }
+
+    /// Registers a watch of this namespace, or of all. The kind's watches share `invalid`.
+    pub fn register_namespace_watch(
+        &self,
+        kind: Kind,
+        namespace: Option<String>,
+        invalid: Arc<InvalidObjects>,
+        metrics: &Metrics,
+    ) -> Arc<WatchHealth> {
+        let health = Arc::new(WatchHealth::in_namespace(kind.as_str(), metrics.watch(kind), namespace, invalid));
         self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&health));
         health
     }
@@ -70,12 +83,27 @@ impl Readiness {
                 "waiting for the MAC key: the Secret that --mac-key-secret names cannot be read or created in the operator's namespace; see the log".to_owned(),
             ];
         }
-        let mut waiting: Vec<String> = self.watches().iter().filter_map(|watch| watch.pending_reason()).collect();
+        let watches = self.watches();
+        // The others are served without a namespace that may not exist.
+        let (absent, present): (Vec<_>, Vec<_>) = watches.iter().partition(|watch| watch.may_be_absent());
+        let counted = if present.is_empty() { absent } else { present };
+        let mut waiting: Vec<String> = counted.iter().filter_map(|watch| watch.pending_reason()).collect();
         waiting.extend(self.lease_problem.lock().unwrap_or_else(PoisonError::into_inner).clone());
         if waiting.is_empty() && !self.caches_synced.load(Ordering::Relaxed) {
             return vec!["waiting for caches".to_owned()];
         }
         waiting
+    }
+
+    /// The watches of namespaces that may not exist, with the reason. They do not make the operator unready.
+    #[must_use]
+    pub fn absent_namespaces(&self) -> Vec<String> {
+        let watches = self.watches();
+        let namespaced = watches.iter().filter(|watch| watch.namespace().is_some());
+        let reason = |watch: &Arc<WatchHealth>| {
+            if watch.may_be_absent() { watch.pending_reason() } else { watch.interruption() }
+        };
+        namespaced.filter_map(reason).collect()
     }
 
     /// A stream that yields nothing and records a heartbeat whenever the loop that polls it runs.
@@ -107,13 +135,14 @@ impl Readiness {
         let loops = loops.map(|which| format!("the loop over {which} is hung"));
         let watches = self.watches();
         let watches = watches.iter().filter(|watch| watch.is_hung());
-        loops.chain(watches.map(|watch| format!("the watch of {} is hung", watch.kind()))).collect()
+        loops.chain(watches.map(|watch| format!("the watch of {} is hung", watch.subject()))).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::watch_health::Phase;
     use futures::{FutureExt, StreamExt};
 
     #[tokio::test(start_paused = true)]
@@ -134,6 +163,36 @@ mod tests {
         assert!(!readiness.hung_loops().contains(&"the watch of Secret is hung".to_owned()));
         readiness.set_stopping();
         assert!(readiness.hung_loops().is_empty(), "the loops take no events during shutdown");
+    }
+
+    #[test]
+    fn an_absent_namespace_is_named_and_only_prevents_readiness_if_there_is_no_other() {
+        let (readiness, metrics) = (Readiness::default(), Metrics::default());
+        readiness.set_caches_synced();
+        let invalid = Arc::new(InvalidObjects::new(metrics.watch(Kind::Secret)));
+        let watch = |namespace: &str| {
+            let invalid = Arc::clone(&invalid);
+            readiness.register_namespace_watch(Kind::Secret, Some(namespace.to_owned()), invalid, &metrics)
+        };
+        let absent = watch("absent");
+        assert_eq!(readiness.not_ready_reasons().len(), 1, "it is not known yet");
+        absent.record_failure(Phase::Forbidden, "no Role");
+        let waits = ["waiting for caches: Secret in the namespace absent: no Role"];
+        assert_eq!(readiness.not_ready_reasons(), waits, "nothing is served");
+        let present = watch("present");
+        assert_eq!(
+            readiness.not_ready_reasons(),
+            ["waiting for caches: Secret in the namespace present: not listed yet"]
+        );
+        present.set_listed();
+        assert!(readiness.not_ready_reasons().is_empty());
+        assert_eq!(readiness.absent_namespaces(), waits);
+        absent.record_event();
+        absent.set_listed();
+        assert!(readiness.absent_namespaces().is_empty());
+        absent.record_failure(Phase::Forbidden, "no Role");
+        assert_eq!(readiness.absent_namespaces(), ["Secret in the namespace absent: no Role"], "it was deleted");
+        assert!(readiness.not_ready_reasons().is_empty());
     }
 
     #[test]

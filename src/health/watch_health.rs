@@ -1,20 +1,18 @@
-//! The health of a watch: what it waits for, when it last received an event, and which objects it skips.
+//! The health of a watch: what it waits for, and when it last received an event.
 
+use super::invalid_objects::InvalidObjects;
 use crate::metrics::WatchMetrics;
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How often a persistent failure is logged.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
+/// The same for a namespace in which nothing is permitted: it may not exist yet, which is no failure.
+const ABSENCE_LOG_INTERVAL: Duration = Duration::from_mins(10);
 /// A watch that has neither received nor sent anything for this long is hung: each request ends within five minutes.
 const ACTIVITY_TIMEOUT: Duration = Duration::from_mins(10);
-/// How often an object that cannot be parsed is reported at most.
-const REPORT_INTERVAL: Duration = Duration::from_mins(1);
-/// Maximum number of reports that are remembered.
-const MAX_REPORTS: usize = 10_000;
 
 /// Whether a kind has been listed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,15 +27,14 @@ pub enum Phase {
     Listed,
 }
 
-/// Namespace and name.
-type NamespacedName = (String, String);
-
-/// The health of the watch of one kind.
+/// The health of a watch of one kind, in all namespaces or in one.
 #[derive(Debug)]
 pub struct WatchHealth {
     kind: &'static str,
+    namespace: Option<String>,
     phase: watch::Sender<Phase>,
     metrics: WatchMetrics,
+    invalid: Arc<InvalidObjects>,
     state: Mutex<WatchState>,
 }
 
@@ -45,21 +42,27 @@ pub struct WatchHealth {
 struct WatchState {
     last_activity: Instant,
     problem: Option<(String, Instant)>,
-    invalid: HashSet<NamespacedName>,
-    reported: HashMap<NamespacedName, Instant>,
 }
 
 impl WatchHealth {
-    /// The health of a watch that starts now.
+    /// The health of a watch of all namespaces that starts now.
     #[must_use]
     pub fn new(kind: &'static str, metrics: WatchMetrics) -> Self {
-        let state = WatchState {
-            last_activity: Instant::now(),
-            problem: None,
-            invalid: HashSet::new(),
-            reported: HashMap::new(),
-        };
-        Self { kind, phase: watch::Sender::new(Phase::Pending), metrics, state: Mutex::new(state) }
+        let invalid = Arc::new(InvalidObjects::new(metrics.clone()));
+        Self::in_namespace(kind, metrics, None, invalid)
+    }
+
+    /// The health of a watch of this namespace, or of all. The kind's watches share `invalid`.
+    #[must_use]
+    pub fn in_namespace(
+        kind: &'static str,
+        metrics: WatchMetrics,
+        namespace: Option<String>,
+        invalid: Arc<InvalidObjects>,
+    ) -> Self {
+        let state = WatchState { last_activity: Instant::now(), problem: None };
+        let phase = watch::Sender::new(Phase::Pending);
+        Self { kind, namespace, phase, metrics, invalid, state: Mutex::new(state) }
     }
 
     fn state(&self) -> MutexGuard<'_, WatchState> {
@@ -70,6 +73,27 @@ impl WatchHealth {
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    /// The namespace that is watched; `None` for all.
+    #[must_use]
+    pub fn namespace(&self) -> Option<&str> {
+        self.namespace.as_deref()
+    }
+
+    /// What is watched, for messages.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{} in the namespace {namespace}", self.kind),
+            None => self.kind.to_owned(),
+        }
+    }
+
+    /// The objects of this kind that cannot be parsed.
+    #[must_use]
+    pub fn invalid_objects(&self) -> Arc<InvalidObjects> {
+        Arc::clone(&self.invalid)
     }
 
     /// A receiver for the phase, with its current value.
@@ -84,9 +108,7 @@ impl WatchHealth {
 
     /// Records the start of a list: objects that it does not contain are deleted.
     pub fn start_list(&self) {
-        let mut state = self.state();
-        state.invalid.clear();
-        self.metrics.set_invalid_objects(0);
+        self.invalid.start_list(self.namespace());
     }
 
     /// Records an event or a bookmark, which ends a logged failure.
@@ -97,7 +119,7 @@ impl WatchHealth {
             self.metrics.set_last_event(seconds);
         }
         if state.problem.take().is_some() {
-            tracing::info!(kind = self.kind, "watch: the API server responds again");
+            tracing::info!(kind = self.kind, namespace = self.namespace, "watch: the API server responds again");
         }
     }
 
@@ -113,36 +135,13 @@ impl WatchHealth {
             }
             changes
         });
+        let is_absence = self.namespace.is_some() && phase == Phase::Forbidden;
+        let interval = if is_absence { ABSENCE_LOG_INTERVAL } else { LOG_INTERVAL };
         let due =
-            state.problem.as_ref().is_none_or(|(reason, logged)| reason != detail || logged.elapsed() >= LOG_INTERVAL);
+            state.problem.as_ref().is_none_or(|(reason, logged)| reason != detail || logged.elapsed() >= interval);
         if due {
             state.problem = Some((detail.to_owned(), Instant::now()));
-            tracing::warn!(kind = self.kind, detail, "watch: waiting for the API server");
-        }
-    }
-
-    /// Counts an object that cannot be parsed; returns whether it should be reported.
-    pub fn mark_invalid(&self, namespace: &str, name: &str) -> bool {
-        let mut state = self.state();
-        let key = (namespace.to_owned(), name.to_owned());
-        state.invalid.insert(key.clone());
-        self.metrics.set_invalid_objects(state.invalid.len());
-        if state.reported.get(&key).is_some_and(|last| last.elapsed() < REPORT_INTERVAL) {
-            return false;
-        }
-        if state.reported.len() >= MAX_REPORTS {
-            state.reported.clear();
-        }
-        state.reported.insert(key, Instant::now());
-        true
-    }
-
-    /// Records that an object can be parsed again or was deleted.
-    pub fn mark_valid(&self, namespace: &str, name: &str) {
-        let mut state = self.state();
-        if !state.invalid.is_empty() {
-            state.invalid.remove(&(namespace.to_owned(), name.to_owned()));
-            self.metrics.set_invalid_objects(state.invalid.len());
+            tracing::warn!(kind = self.kind, namespace = self.namespace, detail, "watch: waiting for the API server");
         }
     }
 
@@ -154,7 +153,22 @@ impl WatchHealth {
         }
         let state = self.state();
         let why = state.problem.as_ref().map_or("not listed yet", |(why, _)| why.as_str());
-        Some(format!("waiting for caches: {}: {why}", self.kind))
+        Some(format!("waiting for caches: {}: {why}", self.subject()))
+    }
+
+    /// Whether nothing is permitted in the namespace, or was not when it was last tried: it may not exist.
+    #[must_use]
+    pub fn may_be_absent(&self) -> bool {
+        self.namespace.is_some() && *self.phase.borrow() == Phase::Forbidden
+    }
+
+    /// Why a watch that was listed does not continue for now.
+    #[must_use]
+    pub fn interruption(&self) -> Option<String> {
+        if *self.phase.borrow() != Phase::Listed {
+            return None;
+        }
+        self.state().problem.as_ref().map(|(why, _)| format!("{}: {why}", self.subject()))
     }
 
     /// Whether the watch has neither received nor sent anything for so long that it must hang.
@@ -198,20 +212,24 @@ mod tests {
         assert!(metrics.text().contains("timestamp_seconds{kind=\"RegistryToken\"} "));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_object_that_cannot_be_parsed_is_counted_always_and_reported_once_a_minute() {
+    #[test]
+    fn a_forbidden_namespace_may_be_absent_and_an_interrupted_watch_says_why() {
         let metrics = Metrics::default();
-        let watch = WatchHealth::new("Secret", metrics.watch(Kind::Secret));
-        let shown = |line: &&str| line.starts_with("registry_token_operator_invalid_objects{kind=\"Secret\"}");
-        let count = || metrics.text().lines().find(shown).map(str::to_owned).unwrap_or_default();
-        assert!(watch.mark_invalid("team", "a") && watch.mark_invalid("team", "b"));
-        assert!(!watch.mark_invalid("team", "a"));
-        assert!(count().ends_with(" 2"), "{}", count());
-        tokio::time::advance(REPORT_INTERVAL).await;
-        assert!(watch.mark_invalid("team", "a"));
-        watch.mark_valid("team", "a");
-        assert!(count().ends_with(" 1"), "{}", count());
-        watch.start_list();
-        assert!(count().ends_with(" 0"), "{}", count());
+        let (kind, metrics) = ("Secret", metrics.watch(Kind::Secret));
+        let invalid = Arc::new(InvalidObjects::new(metrics.clone()));
+        let watch = WatchHealth::in_namespace(kind, metrics.clone(), Some("team-b".to_owned()), invalid);
+        assert!(!watch.may_be_absent());
+        watch.record_failure(Phase::Forbidden, "no Role");
+        assert!(watch.may_be_absent());
+        let waits = "waiting for caches: Secret in the namespace team-b: no Role";
+        assert_eq!((watch.pending_reason().as_deref(), watch.interruption()), (Some(waits), None));
+        watch.record_event();
+        watch.set_listed();
+        assert_eq!((watch.may_be_absent(), watch.pending_reason(), watch.interruption()), (false, None, None));
+        watch.record_failure(Phase::Forbidden, "no Role");
+        assert_eq!(watch.interruption().as_deref(), Some("Secret in the namespace team-b: no Role"));
+        let all = WatchHealth::new(kind, metrics);
+        all.record_failure(Phase::Forbidden, "no ClusterRole");
+        assert!(!all.may_be_absent(), "without its ClusterRole nothing is served");
     }
 }

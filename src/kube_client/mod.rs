@@ -4,6 +4,7 @@ pub(crate) mod objects;
 pub(crate) mod observe;
 pub(crate) mod proxy;
 pub(crate) mod response_filter;
+pub mod scope;
 
 /// Why no client can be built: a kubeconfig or proxy setting that cannot be used.
 pub(crate) type ClientError = Box<dyn std::error::Error + Send + Sync>;

@@ -31,13 +31,18 @@ pub(crate) fn all_namespaces<K: Resource<DynamicType = ()>>() -> Request {
     Request::new(K::url_path(&(), None))
 }
 
+/// Requests for all objects of a kind in a namespace that the operator watches.
+pub(crate) fn in_watched_namespace<K: Resource<DynamicType = ()>>(namespace: &NamespaceName) -> Request {
+    Request::new(K::url_path(&(), Some(namespace.as_str())))
+}
+
 /// Requests for all objects of a kind in this namespace or, if it is empty, in all namespaces.
 pub(crate) fn in_namespace<K: Resource<DynamicType = ()>>(namespace: &str) -> Result<Request, Error> {
     if namespace.is_empty() {
         return Ok(all_namespaces::<K>());
     }
     let namespace: NamespaceName = namespace.parse().map_err(|error| invalid_name(&error))?;
-    Ok(Request::new(K::url_path(&(), Some(namespace.as_str()))))
+    Ok(in_watched_namespace::<K>(&namespace))
 }
 
 /// A request that reads a namespaced object, for a response that is parsed elsewhere.

@@ -34,7 +34,7 @@ pub(super) struct WatchFamilies {
 }
 
 /// The metrics of one watch.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WatchMetrics {
     labels: WatchLabels,
     /// Has no series before the first event.

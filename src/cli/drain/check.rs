@@ -2,6 +2,7 @@
 
 use super::remaining::{ObjectKind, RemainingObject, list_remaining};
 use crate::cli::error::CliError;
+use crate::kube_client::scope::WatchScope;
 use kube::Client;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,8 +11,8 @@ use tokio::time::timeout;
 /// Maximum length of the message. The kubelet keeps the last 2048 bytes of a log as the termination message.
 const MAX_LENGTH: usize = 2000;
 
-pub(super) async fn run(client: &Client, limit: Duration) -> Result<(), CliError> {
-    let listed = timeout(limit, list_remaining(client)).await;
+pub(super) async fn run(client: &Client, scope: &WatchScope, limit: Duration) -> Result<(), CliError> {
+    let listed = timeout(limit, list_remaining(client, scope)).await;
     let mut all =
         listed.map_err(|_| "the API server did not respond in time: nothing is known about what is left")??;
     all.retain(RemainingObject::needs_operator);

@@ -8,6 +8,7 @@ use crate::cli::process::random_suffix;
 use crate::controller::{self, Clock, OperatorConfig};
 use crate::health::readiness::Readiness;
 use crate::kube_client::objects::ObjectClient;
+use crate::kube_client::scope::WatchScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::ListParams;
 use kube::{Client, Error};
@@ -29,6 +30,7 @@ impl LocalControllers {
             namespace: arguments.namespace.to_string(),
             identity: format!("drain-{}", random_suffix()?),
             clock,
+            scope: arguments.scope.scope()?,
             policy: arguments.issuer_policy.clone().policy(api_server_address()),
             mac_key_secret: arguments.mac_key_secret.to_string(),
             metrics: Arc::default(),
@@ -36,6 +38,11 @@ impl LocalControllers {
             election: None,
         };
         Ok(Self { client, settings, forced: arguments.run_controllers, running: None, stop: CancellationToken::new() })
+    }
+
+    /// The namespaces that are drained.
+    pub(crate) const fn scope(&self) -> &WatchScope {
+        &self.settings.scope
     }
 
     pub(crate) const fn are_running(&self) -> bool {

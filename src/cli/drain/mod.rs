@@ -52,7 +52,7 @@ pub async fn run(arguments: &DrainArgs) -> Result<(), CliError> {
     };
     let client = kube_client(config, Arc::clone(&clock), Arc::default())?;
     if arguments.check_only {
-        return check::run(&client, arguments.timeout.0).await;
+        return check::run(&client, &arguments.scope.scope()?, arguments.timeout.0).await;
     }
     let mut controllers = LocalControllers::new(client.clone(), clock, arguments)?;
     let drained = tokio::select! {
@@ -113,7 +113,7 @@ async fn run_once(
     controllers: &mut LocalControllers,
     all: &mut Vec<RemainingObject>,
 ) -> Result<bool, kube::Error> {
-    *all = self::remaining::list_remaining(client).await?;
+    *all = self::remaining::list_remaining(client, controllers.scope()).await?;
     if all.is_empty() {
         let (namespace, key) = (arguments.namespace.as_str(), arguments.mac_key_secret.as_str());
         return match issuers::remove_mac_key_finalizer(client, namespace, key).await {

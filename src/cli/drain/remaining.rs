@@ -4,6 +4,7 @@
 use crate::api::{ClusterTokenIssuer, FINALIZER, RegistryToken, TokenIssuer};
 use crate::cli::args::DrainPolicy;
 use crate::kube_client::objects::all_namespaces;
+use crate::kube_client::scope::WatchScope;
 use crate::sanitize::sanitize;
 use kube::api::ListParams;
 use kube::{Client, Error};
@@ -180,13 +181,12 @@ pub(crate) fn parse_page(
     Ok((all, list.metadata.next.filter(|next| !next.is_empty())))
 }
 
-/// All objects of the operator's kinds. A kind whose CRD is deleted has none.
-pub(crate) async fn list_remaining(client: &Client) -> Result<Vec<RemainingObject>, Error> {
-    let kinds = [
-        (ObjectKind::Token, all_namespaces::<RegistryToken>()),
-        (ObjectKind::Issuer, all_namespaces::<TokenIssuer>()),
-        (ObjectKind::ClusterIssuer, all_namespaces::<ClusterTokenIssuer>()),
-    ];
+/// All objects of the operator's kinds in this scope. A kind whose CRD is deleted has none.
+pub(crate) async fn list_remaining(client: &Client, scope: &WatchScope) -> Result<Vec<RemainingObject>, Error> {
+    let tokens = scope.requests::<RegistryToken>().into_iter().map(|request| (ObjectKind::Token, request));
+    let issuers = scope.requests::<TokenIssuer>().into_iter().map(|request| (ObjectKind::Issuer, request));
+    let cluster = scope.is_cluster_wide().then(|| (ObjectKind::ClusterIssuer, all_namespaces::<ClusterTokenIssuer>()));
+    let kinds = tokens.chain(issuers).chain(cluster);
     let mut all = vec![];
     for (kind, objects) in kinds {
         let mut params = ListParams::default().limit(PAGE_SIZE);

@@ -113,7 +113,7 @@ async fn execute(
             AuditResponse::PortalList(inventory, known)
         }
         // If the kind was missing from the start, the objects that return with its CRD are unknown.
-        AuditRequest::ListObjects if prefilter == Prefilter::Caches && !ctx.tokens.is_listed() => {
+        AuditRequest::ListObjects if prefilter == Prefilter::Caches && !ctx.dependents_are_listed(key) => {
             return Err(api_server_unavailable("the RegistryTokens have not been listed yet: install their CRD"));
         }
         AuditRequest::ListObjects => AuditResponse::Objects(

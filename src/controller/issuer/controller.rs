@@ -8,8 +8,8 @@ use crate::controller::context::SharedContext;
 use crate::controller::invalid_objects::skip_invalid;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::state::object_cache::ObjectCache;
-use crate::controller::{decode, invalid_objects, receiver_stream, watch_kind};
-use crate::health::watch_health::WatchHealth;
+use crate::controller::watch::namespaces::KindWatches;
+use crate::controller::{decode, invalid_objects, receiver_stream, watch_objects};
 use crate::kube_client::objects::ObjectClient;
 use futures::{Stream, StreamExt};
 use kube::runtime::reflector::{self, ObjectRef, Store};
@@ -24,17 +24,17 @@ use tokio_util::sync::CancellationToken;
 pub struct WatchedKind<I: Resource<DynamicType = ()> + Clone + 'static> {
     store: Store<I>,
     writer: reflector::store::Writer<I>,
-    health: Arc<WatchHealth>,
+    watches: KindWatches,
 }
 
 impl<I: Resource<DynamicType = ()> + Clone + 'static> WatchedKind<I> {
-    pub fn new(health: Arc<WatchHealth>) -> Self {
+    pub fn new(watches: KindWatches) -> Self {
         let (store, writer) = reflector::store();
-        Self { store, writer, health }
+        Self { store, writer, watches }
     }
 
     pub fn cache(&self) -> ObjectCache<I> {
-        ObjectCache::new(self.store.clone(), &self.health)
+        ObjectCache::new(self.store.clone(), &self.watches)
     }
 }
 
@@ -49,10 +49,11 @@ pub async fn run<I>(
     I: decode::prune::IssuerResource + Clone + Debug + Send + Sync + 'static,
 {
     let api = move |client: Client, namespace: &str| api(client, namespace).with_parser(decode::prune::live_issuer);
-    let WatchedKind { store, writer, health } = watched;
-    let events = watch_kind::<I, _>(&ctx.client, Arc::clone(&health), decode::prune::decode_issuer).events();
+    let WatchedKind { store, writer, watches } = watched;
+    let events = watches.events::<I, _>(watch_objects(&ctx.client, decode::prune::decode_issuer));
     let report_ctx = Arc::clone(ctx);
-    let events = skip_invalid(events, invalid_objects::from_store(store.clone()), health, move |skipped| {
+    let known = invalid_objects::from_store(store.clone());
+    let events = skip_invalid(events, known, watches.invalid_objects(), move |skipped| {
         invalid_objects::report_issuer(&report_ctx, skipped);
     });
     let events =

@@ -58,10 +58,10 @@ where
     let key = object.key();
     // Only synced caches show whether another issuer uses the same credentials. If this issuer were finalized earlier,
     // its finalizer would stay on them forever.
-    if ctx.synced_issuer_caches().is_none() {
+    if ctx.synced_issuer_caches(&key).is_none() {
         let attempts = ctx.process_state.record_failure(&object.uid());
         if attempts > SILENT_ATTEMPTS {
-            report_deletion(object, ctx, api, caches_not_synced(ctx), dependents).await?;
+            report_deletion(object, ctx, api, caches_not_synced(ctx, &key), dependents).await?;
         }
         return Ok(Some(backoff::delay(attempts, ctx.jitter())));
     }
@@ -161,8 +161,8 @@ async fn final_audit(ctx: &Context, key: &IssuerKey, issuer: &ConnectedIssuer) -
 }
 
 /// The condition of an issuer that is being deleted before the caches of issuers are synced.
-fn caches_not_synced(ctx: &Context) -> Problem {
-    let kinds = ctx.unsynced_kinds().join(" and ");
+fn caches_not_synced(ctx: &Context, key: &IssuerKey) -> Problem {
+    let kinds = ctx.unsynced_kinds(key).join(" and ");
     let message = format!(
         "Deletion pending: the operator has not listed all {kinds} yet, and only then knows which other issuers need the credentials. See /readyz and the operator's log for the cause, such as a missing permission. Install the operator's roles and the CRDs again."
     );

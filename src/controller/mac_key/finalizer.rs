@@ -12,7 +12,7 @@ use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::IssuerKey;
 use crate::controller::live_list::list_pages;
 use crate::controller::state::keyring::Keyring;
-use crate::kube_client::objects::{ObjectClient, all_namespaces};
+use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::{ListParams, Patch, PatchParams};
@@ -44,9 +44,10 @@ impl Keyring {
         }
     }
 
-    /// Whether the finalizer is present and no cached object needs it.
+    /// Whether the finalizer is present and no cached object needs it. The objects of a namespace that is not listed yet
+    /// may need it.
     pub(super) fn is_unused(&self, ctx: &Context) -> bool {
-        self.has_finalizer.load(Ordering::SeqCst) && !is_needed(ctx)
+        self.has_finalizer.load(Ordering::SeqCst) && ctx.knows_all_tokens() && !is_needed(ctx)
     }
 
     /// Removes the finalizer, unless an object needs it after all. Returns whether it is removed.
@@ -108,15 +109,19 @@ pub(super) fn is_needed(ctx: &Context) -> bool {
 /// Whether any object has our finalizer, according to a live list. An object that cannot be parsed counts.
 async fn any_has_finalizer(ctx: &Context) -> Result<bool, ApiError> {
     let mut found = false;
-    let each = |object: &[u8]| {
+    let mut each = |object: &[u8]| {
         let metadata = decode::metadata::<RegistryToken>(object);
         found |= metadata.map_or(true, |metadata| has_finalizer(metadata.finalizers.as_deref().unwrap_or_default()));
     };
-    let request = all_namespaces::<RegistryToken>();
-    let page = |params: &ListParams| request.list(params);
-    match list_pages(&ctx.client, "list the RegistryTokens", ListParams::default(), page, each).await {
-        // The kind is deleted, and with it every object.
-        Err(ApiError::NotFound(_)) => Ok(false),
-        done => done.map(|()| found),
+    for request in ctx.scope.requests::<RegistryToken>() {
+        let page = |params: &ListParams| request.list(params);
+        match list_pages(&ctx.client, "list the RegistryTokens", ListParams::default(), page, &mut each).await {
+            // The kind is deleted, and with it every object.
+            Err(ApiError::NotFound(_)) => return Ok(false),
+            // The Role was deleted with its namespace, whose objects are gone: none is in the caches.
+            Err(ApiError::Rejected(..)) if !ctx.scope.is_cluster_wide() => {}
+            done => done?,
+        }
     }
+    Ok(found)
 }

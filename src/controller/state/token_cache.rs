@@ -90,6 +90,11 @@ impl CachedToken {
         here && self.issuer_kind == key.kind && *self.issuer_name == *key.name
     }
 
+    /// Its namespace.
+    pub fn namespace(&self) -> &str {
+        self.key.namespace.as_deref().unwrap_or_default()
+    }
+
     /// Whether it is in this namespace.
     pub fn is_in(&self, namespace: &str) -> bool {
         self.key.namespace.as_deref() == Some(namespace)
@@ -178,7 +183,8 @@ impl TokenCache {
         Self(store)
     }
 
-    /// Whether the objects have been listed since this process started.
+    /// Whether the objects have been listed since this process started. It always holds if namespaces are watched one by
+    /// one, each of which is listed on its own.
     pub fn is_listed(&self) -> bool {
         self.0.wait_until_ready().now_or_never().is_some_and(|ready| ready.is_ok())
     }

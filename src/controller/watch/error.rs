@@ -1,7 +1,7 @@
 //! How a watch ends, and how its errors are classified.
 
 use crate::controller::api_call::safe_error_message;
-use crate::health::watch_health::Phase;
+use crate::health::watch_health::{Phase, WatchHealth};
 use kube::Error;
 
 /// How a watch ends without an error.
@@ -21,12 +21,22 @@ pub enum WatchError {
 }
 
 impl WatchError {
-    /// Classifies an error of a list or watch of this kind.
-    pub fn from_kube(kind: &str, error: &Error) -> Self {
+    /// Classifies an error of a list or watch.
+    pub fn from_kube(watched: &WatchHealth, error: &Error) -> Self {
+        let kind = watched.kind();
         match error {
             Error::Api(status) if status.code == 404 => Self::Failed(
                 Phase::Missing,
                 format!("the API server does not serve {kind}: install its CRD (`kubectl apply -f crds`)"),
+            ),
+            // An empty namespace is listed without an error, whether it exists or not. But without the namespace there
+            // is no Role in it.
+            Error::Api(status) if status.code == 403 && watched.namespace().is_some() => Self::Failed(
+                Phase::Forbidden,
+                format!(
+                    "the namespace does not exist, or the ServiceAccount has no Role in it: create it and apply deploy/overlays/namespaced/watched there ({})",
+                    safe_error_message(error)
+                ),
             ),
             Error::Api(status) if status.code == 403 => Self::Failed(
                 Phase::Forbidden,
@@ -51,6 +61,7 @@ pub fn streaming_unsupported(error: &Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::{Kind, WatchMetrics};
     use kube::core::Status;
 
     fn api_error(code: u16, message: &str) -> Error {
@@ -74,12 +85,18 @@ mod tests {
 
     #[test]
     fn a_kind_that_is_not_served_or_forbidden_says_what_to_do() {
-        let phase = |code| match WatchError::from_kube("TokenIssuer", &api_error(code, "no")) {
+        let metrics = WatchMetrics::not_served(Kind::TokenIssuer);
+        let all = WatchHealth::new("TokenIssuer", metrics.clone());
+        let of = |watched: &WatchHealth, code| match WatchError::from_kube(watched, &api_error(code, "no")) {
             WatchError::Failed(phase, detail) => (phase, detail),
             WatchError::ReceiverClosed => (Phase::Listed, String::new()),
         };
+        let phase = |code| of(&all, code);
         assert!(phase(404).0 == Phase::Missing && phase(404).1.contains("CRD"));
         assert!(phase(403).0 == Phase::Forbidden && phase(403).1.contains("rbac.yaml"));
         assert_eq!(phase(500), (Phase::Pending, "no".to_owned()));
+        let one = WatchHealth::in_namespace("TokenIssuer", metrics, Some("team-a".to_owned()), all.invalid_objects());
+        assert!(of(&one, 403).0 == Phase::Forbidden && of(&one, 403).1.contains("does not exist, or"));
+        assert_eq!(of(&one, 404), phase(404), "the CRD is cluster-wide");
     }
 }

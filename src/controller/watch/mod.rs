@@ -3,25 +3,23 @@
 //! if the API server does not support streaming lists, and records its health.
 
 pub(crate) mod error;
+pub(crate) mod namespaces;
 pub(crate) mod parse;
+mod request;
 use self::error::{WatchEnd, WatchError, streaming_unsupported};
 use self::parse::{ListPage, WatchEvent, parse_event, parse_list, resource_version};
+pub use self::request::Watch;
 use super::api_call::{is_stopping, read_body, truncate_message};
 use super::decode::Decoded;
-use crate::health::watch_health::{Phase, WatchHealth};
-use crate::kube_client::objects::Request;
+use crate::health::watch_health::Phase;
 use futures::io::{AsyncBufRead, AsyncBufReadExt};
 use futures::{Stream, stream};
-use kube::api::{ListParams, WatchParams};
+use kube::Error;
 use kube::runtime::watcher::Event;
-use kube::{Client, Error};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep, timeout};
 
-/// Objects per page of a list.
-const PAGE_SIZE: u32 = 500;
 /// Timeout for a page of a list, or for the first response of a watch.
 const RESPONSE_TIMEOUT: Duration = Duration::from_mins(1);
 /// If a streaming list sends nothing for this long, the API server did not understand the request.
@@ -39,20 +37,6 @@ const EVENT_BUFFER: usize = 16;
 /// The line buffer is shrunk after a line that was longer than this.
 const MAX_RETAINED_BUFFER: usize = 64 * 1024;
 
-/// The configuration of a watch.
-pub struct Watch<K> {
-    pub client: Client,
-    /// Requests for all objects of the kind.
-    pub request: Request,
-    /// Only objects with this label.
-    pub label: Option<&'static str>,
-    /// Whether only the metadata of each object are sent.
-    pub metadata_only: bool,
-    pub decode: fn(&[u8]) -> Decoded<K>,
-    /// Where the health of the watch is recorded.
-    pub health: Arc<WatchHealth>,
-}
-
 impl<K: Send + 'static> Watch<K> {
     /// The events. A failure is not an event: it is recorded, and the watch is restarted.
     pub fn events(self) -> impl Stream<Item = Event<Decoded<K>>> + Send + 'static {
@@ -60,27 +44,6 @@ impl<K: Send + 'static> Watch<K> {
         let running = WatchLoop { watch: self, paged: false, version: None, received_any: false, sender };
         tokio::spawn(running.run());
         stream::unfold(receiver, |mut receiver: Receiver<_>| async { Some((receiver.recv().await?, receiver)) })
-    }
-
-    fn list_request(&self, next: Option<&str>) -> Result<axum::http::Request<Vec<u8>>, WatchError> {
-        let mut params = ListParams { label_selector: self.label.map(str::to_owned), ..ListParams::default() };
-        params = params.limit(PAGE_SIZE);
-        params.continue_token = next.map(str::to_owned);
-        let request = &self.request;
-        let built = if self.metadata_only { request.list_metadata(&params) } else { request.list(&params) };
-        built.map_err(|error| WatchError::Failed(Phase::Pending, error.to_string()))
-    }
-
-    fn watch_request(&self, since: Option<&str>) -> Result<axum::http::Request<Vec<u8>>, WatchError> {
-        let params = WatchParams {
-            label_selector: self.label.map(str::to_owned),
-            send_initial_events: since.is_none(),
-            ..WatchParams::default()
-        };
-        let (request, since) = (&self.request, since.unwrap_or("0"));
-        let built =
-            if self.metadata_only { request.watch_metadata(&params, since) } else { request.watch(&params, since) };
-        built.map_err(|error| WatchError::Failed(Phase::Pending, error.to_string()))
     }
 }
 
@@ -120,7 +83,9 @@ impl<K: Send + 'static> WatchLoop<K> {
                 Err(WatchError::Failed(phase, detail)) => (phase, detail),
             };
             self.watch.health.record_failure(phase, &detail);
-            let pause = if phase == Phase::Pending { wait } else { KIND_UNAVAILABLE_INTERVAL };
+            // A namespace may be absent for a long time, and requests for it must not add up.
+            let backs_off = phase == Phase::Pending || self.watch.health.namespace().is_some();
+            let pause = if backs_off { wait } else { KIND_UNAVAILABLE_INTERVAL };
             // Spreads the restarts of many watches and operators.
             let spread = f64::from(std::process::id() % 100) / 400.0;
             tokio::select! {
@@ -128,7 +93,7 @@ impl<K: Send + 'static> WatchLoop<K> {
                 () = self.sender.closed() => return,
             }
             // A kind that was not served for a long time is listed soon after it is served.
-            wait = if phase == Phase::Pending { (wait * 2).min(MAX_BACKOFF) } else { MIN_BACKOFF };
+            wait = if backs_off { (wait * 2).min(MAX_BACKOFF) } else { MIN_BACKOFF };
         }
     }
 
@@ -155,6 +120,7 @@ impl<K: Send + 'static> WatchLoop<K> {
     fn use_paged_lists(&mut self, why: &str) {
         tracing::info!(
             kind = self.watch.health.kind(),
+            namespace = self.watch.health.namespace(),
             "{why}, as without the feature WatchList: this kind is listed page by page"
         );
         self.paged = true;
@@ -300,6 +266,6 @@ impl<K: Send + 'static> WatchLoop<K> {
             // The version is too old, or belongs to a deleted CRD: everything is listed again.
             self.version = None;
         }
-        WatchError::from_kube(self.watch.health.kind(), error)
+        WatchError::from_kube(&self.watch.health, error)
     }
 }
