@@ -78,7 +78,10 @@ fn the_versions_of_chart_crate_and_manifests_are_the_same() {
     let image = format!("registry.example.com/registry-token-operator:{version}");
     assert!(chart["annotations"]["artifacthub.io/images"].as_str().is_some_and(|text| text.contains(&image)));
     assert!(read("install.yaml").contains(&format!("image: {image}\n")));
-    assert!(read("overlays/ha/kustomization.yaml").contains(&format!("newTag: {version}\n")));
+    for overlay in ["ha", "namespaced/operator"] {
+        let kustomization = read(&format!("overlays/{overlay}/kustomization.yaml"));
+        assert!(kustomization.contains(&format!("newTag: {version}\n")), "{overlay}");
+    }
 }
 
 #[test]

@@ -99,6 +99,38 @@ async fn the_overlay_for_high_availability_is_accepted_and_has_three_replicas_of
 }
 
 #[tokio::test]
+async fn the_overlay_for_single_namespaces_grants_the_operator_nothing_in_the_cluster() {
+    let overlay = format!("{}/overlays/namespaced", deploy());
+    let built = stage().kubectl_ok(&["kustomize", &overlay], None).await.expect("built");
+    let objects: Vec<Value> = built.split("\n---\n").map(|text| serde_saphyr::from_str(text).expect("YAML")).collect();
+    let of_kind = |kind: &str| objects.iter().filter(|one| one["kind"] == kind).collect::<Vec<_>>();
+    assert!(of_kind("ClusterRoleBinding").is_empty());
+    for role in of_kind("ClusterRole") {
+        let aggregated = role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-edit"] == "true";
+        assert!(aggregated && !role["rules"].to_string().contains("secrets"), "for people only: {role}");
+    }
+    let mut bound: Vec<&str> = vec![];
+    for binding in of_kind("RoleBinding") {
+        let operator = json!([{
+            "kind": "ServiceAccount", "name": "registry-token-operator", "namespace": "registry-token-operator",
+        }]);
+        assert_eq!(binding["subjects"], operator, "{binding}");
+        bound.extend(binding["metadata"]["namespace"].as_str());
+    }
+    bound.sort_unstable();
+    assert_eq!(bound, ["registry-token-operator", "registry-token-operator", "team-a", "team-b"]);
+    let args = of_kind("Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["args"].to_string();
+    assert!(args.contains("--namespaces=team-a,team-b") && args.contains("--token-issuer-max-concurrency"), "{args}");
+    for name in ["team-a", "team-b", "registry-token-operator"] {
+        let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
+        stage().apply(&namespace).await.expect("applied");
+    }
+    let dry = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--output=name", "--filename=-"];
+    let names = stage().kubectl_ok(&dry, Some(&built)).await.expect("accepted");
+    assert_eq!(names.lines().count(), objects.len(), "{names}");
+}
+
+#[tokio::test]
 async fn the_folder_of_crds_can_be_applied_alone() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").display().to_string();
     let dry = ["apply", "--server-side", "--dry-run=server", "--output=name", "--filename", &folder];

@@ -29,6 +29,7 @@ pub fn generated(root: &Path) -> Result<BTreeMap<String, String>, Error> {
     files.insert("deploy/crds.yaml".to_owned(), crds::single_file(&texts));
     files.insert("deploy/install.yaml".to_owned(), install::single_file(root, &definitions)?);
     files.insert("deploy/chart/templates/_rules.tpl".to_owned(), rules::chart_helpers(root)?);
+    files.insert(rules::NAMESPACED_ROLE.to_owned(), rules::namespaced_role(root)?);
     files.insert("deploy/chart/templates/_policies.tpl".to_owned(), policies::chart_helpers(root)?);
     // A chart can only read files in its own folder.
     for file in ["alerts.yaml", "dashboard.json"] {

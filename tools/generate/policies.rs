@@ -8,6 +8,7 @@ use std::path::Path;
 const BY_BINDING: &str = "params.?subjects.orValue([]).exists(s, s.kind == 'ServiceAccount' && request.userInfo.username == 'system:serviceaccount:' + s['namespace'] + ':' + s.name)";
 /// In the chart, whose roles and bindings may be managed by someone else, its username is known.
 const BY_NAME: &str = r#"(request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])"#;
+const LEASE_NAME: &str = r#"{{ include "registry-token-operator.leaseName" . }}"#;
 const PARAM_KIND: &str = "  paramKind:\n    apiVersion: rbac.authorization.k8s.io/v1\n    kind: ClusterRoleBinding\n";
 
 /// A template with the specification of each policy.
@@ -22,7 +23,9 @@ pub fn chart_helpers(root: &Path) -> Result<String, Error> {
             let spec = spec.replace(PARAM_KIND, "");
             let spec = spec
                 .replace(BY_BINDING, BY_NAME)
-                .replace("'registry-token-operator-mac'", "'{{ .Values.macKeySecretName }}'");
+                .replace("'registry-token-operator-mac'", "'{{ .Values.macKeySecretName }}'")
+                .replace("== 'registry-token-operator'", &format!("== '{LEASE_NAME}'"))
+                .replace("the Lease registry-token-operator.", &format!("the Lease {LEASE_NAME}."));
             if spec.contains("params") || !spec.contains(BY_NAME) {
                 return Err(format!("{file}: the policy {name} identifies the operator in another way").into());
             }

@@ -1,17 +1,23 @@
-//! The RBAC rules of the Helm chart, copied with their comments from the manifests for kustomize.
+//! The RBAC rules of the Helm chart, copied with their comments from the manifests for kustomize, and the rules for
+//! single namespaces, which are those for the cluster without what is cluster-scoped.
 
-use super::files::Error;
+use super::files::{Error, HEADER};
 use std::fmt::Write as _;
 use std::path::Path;
 
 /// Name in the chart, file, and name of the role.
-const ROLES: [(&str, &str, &str); 5] = [
+const ROLES: [(&str, &str, &str); 6] = [
     ("operator", "deploy/base/rbac.yaml", "registry-token-operator"),
     ("view", "deploy/base/user-roles.yaml", "registry-token-operator-view"),
     ("edit", "deploy/base/user-roles.yaml", "registry-token-operator-edit"),
     ("leader-election", "deploy/base/leader-election.yaml", "registry-token-operator-leader-election"),
     ("drain", "deploy/drain-job.yaml", "registry-token-operator-drain"),
+    ("mac-key", "deploy/overlays/namespaced/operator/mac-key.yaml", "registry-token-operator-mac-key"),
 ];
+/// The roles for the cluster that the chart also has for a single namespace.
+const NAMESPACED: [&str; 2] = ["operator", "drain"];
+/// Where the role for single namespaces is.
+pub const NAMESPACED_ROLE: &str = "deploy/overlays/namespaced/watched/role.yaml";
 
 /// A template for each set of rules.
 pub fn chart_helpers(root: &Path) -> Result<String, Error> {
@@ -19,9 +25,66 @@ pub fn chart_helpers(root: &Path) -> Result<String, Error> {
     for (name, file, role) in ROLES {
         let manifests = std::fs::read_to_string(root.join(file))?;
         let rules = rules_of(&manifests, role).ok_or_else(|| format!("{file} has no role {role} with rules"))?;
-        let _ = write!(text, "\n{{{{- define \"registry-token-operator.rules.{name}\" -}}}}\n{rules}{{{{- end }}}}\n");
+        let rules = rules
+            .replace(
+                "resourceNames: [registry-token-operator]",
+                r#"resourceNames: [{{ include "registry-token-operator.leaseName" . }}]"#,
+            )
+            .replace("resourceNames: [registry-token-operator-mac]", "resourceNames: [{{ .Values.macKeySecretName }}]");
+        define(&mut text, name, &rules);
+        if NAMESPACED.contains(&name) {
+            define(&mut text, &format!("namespaced-{name}"), &in_one_namespace(&rules)?);
+        }
+        if name == "drain" {
+            let own = single_rules(&rules).into_iter().filter(|rule| rule.contains(ELSEWHERE[1]));
+            define(&mut text, "own-drain", &own.collect::<String>());
+        }
     }
     Ok(text)
+}
+
+fn define(text: &mut String, name: &str, rules: &str) {
+    let _ = write!(text, "\n{{{{- define \"registry-token-operator.rules.{name}\" -}}}}\n{rules}{{{{- end }}}}\n");
+}
+
+/// The Role of the operator in a namespace that it watches.
+pub fn namespaced_role(root: &Path) -> Result<String, Error> {
+    let (_, file, role) = ROLES[0];
+    let rules = rules_of(&std::fs::read_to_string(root.join(file))?, role).ok_or("the operator has rules")?;
+    let mut text = format!(
+        "{HEADER}# The rules of deploy/base/rbac.yaml for one namespace.\napiVersion: rbac.authorization.k8s.io/v1\nkind: Role\nmetadata:\n  name: {role}\nrules:\n"
+    );
+    for line in in_one_namespace(&rules)?.lines() {
+        let _ = writeln!(text, "  {line}");
+    }
+    Ok(text)
+}
+
+/// Rules for resources that no watched namespace contains: cluster-wide ones, and those of the operator's namespace.
+const ELSEWHERE: [&str; 2] = ["resources: [namespaces]", "resources: [deployments]"];
+
+/// These rules without the resources that no watched namespace contains.
+fn in_one_namespace(rules: &str) -> Result<String, Error> {
+    let is_there = |rule: &String| !ELSEWHERE.iter().any(|resources| rule.contains(resources));
+    let kept: String = single_rules(rules).into_iter().filter(is_there).collect();
+    let kept = kept.replace("clustertokenissuers, ", "").replace("clustertokenissuers/status, ", "");
+    if kept.contains("cluster") { Err("a rule names something cluster-wide".into()) } else { Ok(kept) }
+}
+
+/// Each rule with its comment.
+fn single_rules(rules: &str) -> Vec<String> {
+    let (mut all, mut rule, mut is_complete) = (vec![], String::new(), false);
+    for line in rules.lines() {
+        // A rule begins with its comment.
+        if is_complete && !line.starts_with(' ') {
+            all.push(std::mem::take(&mut rule));
+            is_complete = false;
+        }
+        let _ = writeln!(rule, "{line}");
+        is_complete |= line.starts_with("  verbs:");
+    }
+    all.push(rule);
+    all
 }
 
 /// The lines below `rules:` of the role of this name, without their indentation.

@@ -98,6 +98,9 @@ app.kubernetes.io/component: uninstall
 {{- /* The flags that `run` and `drain` share. */}}
 {{- define "registry-token-operator.sharedArgs" -}}
 - --mac-key-secret={{ .Values.macKeySecretName }}
+{{- with .Values.watchNamespaces }}
+- --namespaces={{ join "," (uniq .) }}
+{{- end }}
 {{- with .Values.issuerPolicy }}
 {{- if .disableNamespacedIssuers }}
 - --disable-namespaced-issuers
@@ -187,4 +190,56 @@ dnsConfig:
 volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{- /* Every release in a cluster shares one Lease. Those for single namespaces have a Lease each. */}}
+{{- define "registry-token-operator.leaseName" -}}
+{{- if .Values.watchNamespaces }}{{ include "registry-token-operator.fullname" . }}{{ else }}registry-token-operator{{ end }}
+{{- end }}
+
+{{- define "registry-token-operator.leaseNamespace" -}}
+{{- if .Values.watchNamespaces }}{{ include "registry-token-operator.namespace" . }}{{ else }}{{ .Values.leaderElection.namespace }}{{ end }}
+{{- end }}
+
+{{- /* A Role in a namespace and its binding: takes the root, the namespace, the name, the ServiceAccount or "" for the
+       operator's, the names of the rules, and annotations. */}}
+{{- define "registry-token-operator.role" }}
+{{- $root := index . 0 }}
+{{- $component := ternary "labels" "uninstallLabels" (empty (index . 3)) }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata:
+  name: {{ index . 2 }}
+  namespace: {{ index . 1 }}
+  labels:
+    {{- include (printf "registry-token-operator.%s" $component) $root | nindent 4 }}
+  {{- include "registry-token-operator.annotations" (list $root (index . 5) 2) }}
+rules:
+  {{- range index . 4 }}
+  {{- include (printf "registry-token-operator.rules.%s" .) $root | nindent 2 }}
+  {{- end }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: {{ index . 2 }}
+  namespace: {{ index . 1 }}
+  labels:
+    {{- include (printf "registry-token-operator.%s" $component) $root | nindent 4 }}
+  {{- include "registry-token-operator.annotations" (list $root (index . 5) 2) }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ index . 2 }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ index . 3 | default (include "registry-token-operator.serviceAccountName" $root) }}
+    namespace: {{ include "registry-token-operator.namespace" $root }}
+{{- end }}
+
+{{- define "registry-token-operator.rules.namespaced-check" -}}
+- apiGroups: [registry-token.dev]
+  resources: [registrytokens, tokenissuers]
+  verbs: [list]
 {{- end }}

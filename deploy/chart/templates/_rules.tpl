@@ -42,6 +42,44 @@
   verbs: [create]
 {{- end }}
 
+{{- define "registry-token-operator.rules.namespaced-operator" -}}
+# Watch the objects; add and remove the finalizer.
+- apiGroups: [registry-token.dev]
+  resources: [registrytokens]
+  verbs: [get, list, watch, patch]
+# Write the status: the only record of an object's state.
+- apiGroups: [registry-token.dev]
+  resources: [registrytokens/status]
+  verbs: [update]
+# Required for an owner reference that blocks deletion, if OwnerReferencesPermissionEnforcement is enabled.
+- apiGroups: [registry-token.dev]
+  resources: [registrytokens/finalizers]
+  verbs: [update]
+# Watch the issuers; set a finalizer on those in use.
+- apiGroups: [registry-token.dev]
+  resources: [tokenissuers]
+  verbs: [get, list, watch, patch]
+# Report in the status whether the portal is reachable.
+- apiGroups: [registry-token.dev]
+  resources: [tokenissuers/status]
+  verbs: [patch]
+# Pull secrets, the portal's credentials, and the operator's MAC key (created in its own namespace, with a finalizer
+# while tokens are live). RBAC cannot restrict access by label or to metadata, so this permits more than the operator
+# requests: it lists by its own label, as metadata, and reads by name. deploy/policies/operator restricts its writes.
+# The operator never deletes Secrets; garbage collection does.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch, create, patch]
+# Read the CA that an issuer names; set a finalizer on it while tokens are live.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, patch]
+# Emit Events, shown by `kubectl describe`.
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
+{{- end }}
+
 {{- define "registry-token-operator.rules.view" -}}
 # ClusterTokenIssuers are readable only if the role is bound in the whole cluster.
 - apiGroups: [registry-token.dev]
@@ -75,4 +113,29 @@
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [list]
+{{- end }}
+
+{{- define "registry-token-operator.rules.namespaced-drain" -}}
+- apiGroups: [registry-token.dev]
+  resources: [registrytokens, tokenissuers]
+  verbs: [delete]
+{{- end }}
+
+{{- define "registry-token-operator.rules.own-drain" -}}
+# Detect whether the operator is available.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [list]
+{{- end }}
+
+{{- define "registry-token-operator.rules.mac-key" -}}
+# RBAC cannot restrict create to a name.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+# Read the key; set a finalizer on it while tokens are live.
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ .Values.macKeySecretName }}]
+  verbs: [get, patch]
 {{- end }}
