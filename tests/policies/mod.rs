@@ -3,6 +3,7 @@
 
 mod cluster;
 mod flows;
+mod namespaces;
 mod permissions;
 mod stolen;
 mod tenants;

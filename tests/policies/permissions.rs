@@ -14,14 +14,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// Not a request: admission checks it for owner references that block deletion.
-const OWNER_REFERENCES: &str = "update registrytokens/finalizers";
+pub const OWNER_REFERENCES: &str = "update registrytokens/finalizers";
 
-fn deploy(file: &str) -> String {
+pub fn deploy(file: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)).expect("readable")
 }
 
 /// Every verb and resource of the roles in these manifests.
-fn permissions(manifests: &str) -> BTreeSet<String> {
+pub fn permissions(manifests: &str) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for document in manifests.split("---\n") {
         let role: Value = serde_saphyr::from_str(document).expect("YAML");
@@ -36,7 +36,7 @@ fn permissions(manifests: &str) -> BTreeSet<String> {
 }
 
 /// Every verb and resource of these requests.
-fn used(events: &Events) -> BTreeSet<String> {
+pub fn used(events: &Events) -> BTreeSet<String> {
     let resource = |one: &crate::control_plane::AuditEvent| {
         if one.subresource.is_empty() { one.resource.clone() } else { format!("{}/{}", one.resource, one.subresource) }
     };
@@ -44,7 +44,7 @@ fn used(events: &Events) -> BTreeSet<String> {
     of_resources.map(|event| format!("{} {}", event.verb, resource(event))).collect()
 }
 
-fn assert_none_refused(events: &Events) {
+pub fn assert_none_refused(events: &Events) {
     assert!(!events.is_empty(), "the operator sends requests");
     let refused: Vec<_> = events.iter().filter(|event| [401, 403].contains(&event.status_code)).collect();
     assert!(refused.is_empty(), "{refused:#?}");
