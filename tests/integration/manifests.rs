@@ -93,8 +93,9 @@ async fn the_overlay_for_high_availability_is_accepted_and_has_three_replicas_of
     let args = spec["template"]["spec"]["containers"][0]["args"].to_string();
     assert!(!args.contains("--leader-elect=false") && args.contains("--token-issuer-max-concurrency"), "{args}");
     assert_eq!(find("PodDisruptionBudget")["spec"]["maxUnavailable"], 1);
-    let verbs: Vec<&Value> =
-        find("Role")["rules"].as_array().expect("rules").iter().map(|rule| &rule["verbs"]).collect();
+    let is_election = |one: &&Value| one["kind"] == "ClusterRole" && one["rules"][0]["resources"] == json!(["leases"]);
+    let rules = &objects.iter().find(is_election).expect("the role of leader election")["rules"];
+    let verbs: Vec<&Value> = rules.as_array().expect("rules").iter().map(|rule| &rule["verbs"]).collect();
     assert_eq!(verbs, [&json!(["create"]), &json!(["get", "update"])]);
 }
 
