@@ -166,10 +166,10 @@ matchConditions:
   - name: by-the-operator
     expression: (request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])
 validations:
-  - expression: object.metadata.name == 'registry-token-operator'
+  - expression: object.metadata.name == '{{ include "registry-token-operator.leaseName" . }}'
     reason: Forbidden
     message: >-
-      The operator creates only the Lease registry-token-operator. If the operator did not send this request, its
+      The operator creates only the Lease {{ include "registry-token-operator.leaseName" . }}. If the operator did not send this request, its
       credentials are stolen: delete its ServiceAccount and create it again. If --leader-election-id names another Lease,
       set the same name in this policy.
 {{- end }}

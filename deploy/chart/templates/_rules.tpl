@@ -101,7 +101,7 @@
   verbs: [create]
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
-  resourceNames: [registry-token-operator]
+  resourceNames: [{{ include "registry-token-operator.leaseName" . }}]
   verbs: [get, update]
 {{- end }}
 

@@ -157,6 +157,7 @@ mod tests {
     use kube::ResourceExt;
     use kube::api::ObjectMeta;
 
+    #[allow(clippy::unnecessary_wraps, reason = "an event contains what could be decoded")]
     fn secret(name: &str) -> Decoded<Secret> {
         let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         Ok(Secret { metadata, ..Secret::default() })
