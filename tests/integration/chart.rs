@@ -114,5 +114,5 @@ fn the_chart_has_the_rules_of_the_kustomize_base_with_their_reasons() {
     let wanted: Vec<&str> = wanted.lines().map(str::trim).collect();
     let found: Vec<&str> = rules.lines().map(str::trim).collect();
     assert!(found.windows(wanted.len()).any(|lines| lines == wanted), "all lines, comments included");
-    assert!(rules.contains(r#"resourceNames: [{{ include "registry-token-operator.fullname" . }}]"#));
+    assert!(rules.contains(r#"resourceNames: [{{ include "registry-token-operator.leaseName" . }}]"#));
 }

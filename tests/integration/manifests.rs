@@ -39,13 +39,17 @@ async fn all_manifests_are_applied_and_every_field_is_known() {
         "serviceaccount",
         "clusterrole.",
         "clusterrolebinding",
-        "role.",
-        "rolebinding",
+        "validatingadmissionpolicy.",
+        "validatingadmissionpolicybinding.",
         "deployment",
         "poddisruptionbudget",
     ] {
         assert!(names.lines().any(|name| name.starts_with(kind)), "{kind}: {names}");
     }
+    assert!(
+        !names.lines().any(|name| name.starts_with("role")),
+        "kustomize would move it to another namespace: {names}"
+    );
     // An unknown field would be rejected.
     let misspelt = manifests().await.replace("terminationGracePeriodSeconds", "terminationGracePeriodSecond");
     assert!(stage().kubectl_ok(&strictly, Some(&misspelt)).await.is_err());
