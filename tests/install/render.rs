@@ -49,7 +49,11 @@ async fn the_unit_tests_of_the_chart_pass() {
 #[tokio::test]
 async fn an_api_server_accepts_every_object_and_knows_every_field() {
     let control_plane = shared();
-    control_plane.apply("{apiVersion: v1, kind: Namespace, metadata: {name: tokens}}").await.expect("applied");
+    // The release's, and those that the values name.
+    for name in ["tokens", "monitoring", "team-a", "team-b"] {
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        control_plane.apply(&namespace.to_string()).await.expect("applied");
+    }
     let mut values = vec![None];
     values.extend(value_files().into_iter().map(Some));
     for file in values {
