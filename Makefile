@@ -62,9 +62,9 @@ check: ## Check formatting and lints, as CI does
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 
-deny: ## Check bans, licenses, sources and advisories of the dependencies with cargo-deny; OFFLINE=1: with the advisories fetched last
+deny: ## Check bans, licenses, sources and advisories of the dependencies with cargo-deny; OFFLINE=1: with what was fetched last, by `cargo fetch` too; DENY="bans licenses": only these
 	@cargo deny --version >/dev/null 2>&1 || { echo "cargo-deny is not installed: cargo install --locked cargo-deny"; exit 1; }
-	cargo deny --locked $(if $(OFFLINE),--offline) check
+	cargo deny --locked $(if $(OFFLINE),--offline) check $(DENY)
 
 generate: ## Generate the CRDs, install.yaml, JSON schemas, and parts of the chart
 	cargo run --quiet --locked --example generate
