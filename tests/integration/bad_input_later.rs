@@ -37,8 +37,8 @@ async fn of_two_objects_with_one_secret_name_the_first_keeps_it_and_the_second_t
         owner.map(|_| ()).ok_or_else(|| format!("{:?}", secret.owner_references()))
     })
     .await;
-    // The second may have seen the Secret without a controller: then its condition names the annotation that hands the
-    // Secret over, and is corrected. Nothing else happens.
+    // The second may have seen the Secret without a controller: then its condition suggests the annotation `adopt`, and is
+    // corrected. Nothing else happens.
     team.assert_no_task_for(Duration::from_secs(3)).await;
     assert_eq!(team.dockerconfigjson("shared").await, content);
     let corrected = |second: &RegistryToken| {

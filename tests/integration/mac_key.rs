@@ -32,7 +32,8 @@ async fn restarted(control_plane: &ControlPlane, operator: Operator, change: Opt
     start_operator(control_plane).await
 }
 
-fn key_id(token: &RecordedToken) -> String {
+/// The id of the key that signed a token.
+pub fn key_id(token: &RecordedToken) -> String {
     token.mac.as_ref().and_then(|mac| mac.split('.').nth(1)).expect("a MAC").to_owned()
 }
 

@@ -5,6 +5,7 @@ use crate::fake_portal::{Config, Operation};
 use crate::fixture::{LIMIT, Team, binary, own_control_plane_with, until_gone};
 use crate::helpers::current;
 use crate::leader_election::{changes, elected, is_leader, until_leads, until_logged};
+use crate::mac_key::key_id;
 use crate::operator_process::{Operator, Options};
 use registry_token_operator::api::RecordedToken;
 use serde_json::json;
@@ -32,10 +33,6 @@ async fn kubeconfig_of_second(control_plane: &ControlPlane) -> PathBuf {
     let path = control_plane.folder().join("second.kubeconfig");
     control_plane.write_kubeconfig(&config, &path).expect("written");
     path
-}
-
-fn key_id(token: &RecordedToken) -> String {
-    token.mac.as_ref().and_then(|mac| mac.split('.').nth(1)).expect("a MAC").to_owned()
 }
 
 /// Waits until these objects are signed with another key than before; returns their tokens.

@@ -26,10 +26,14 @@ pub struct AcquiredSlot {
 impl SlotWait {
     /// Waits until earlier requests have been answered, each of which has timeouts. Ends on shutdown too.
     pub async fn acquire(self, ctx: &Context) -> AcquiredSlot {
+        let result = self.request(ctx).await;
+        AcquiredSlot { issuer: self.issuer, result }
+    }
+
+    async fn request(&self, ctx: &Context) -> Result<Permit, CallError> {
         let on_shutdown = OnShutdown::GiveUp(&ctx.stop);
         let context = CallContext { priority: self.priority, namespace: &self.namespace, on_shutdown };
-        let result = self.issuer.portal.acquire_preparation(context).await;
-        AcquiredSlot { issuer: self.issuer, result }
+        self.issuer.portal.acquire_preparation(context).await
     }
 }
 
@@ -43,21 +47,14 @@ impl Executor<'_> {
             acquired.result
         } else {
             let wait = SlotWait { issuer, priority: self.priority, namespace: self.snapshot.namespace() };
-            let ctx = self.ctx;
-            let context = CallContext {
-                priority: wait.priority,
-                namespace: &wait.namespace,
-                on_shutdown: OnShutdown::GiveUp(&ctx.stop),
-            };
-            let at_once = wait.issuer.portal.acquire_preparation(context).now_or_never();
-            match at_once {
+            match wait.request(self.ctx).now_or_never() {
                 Some(result) => result,
                 // Nothing was read or written yet.
                 None if self.is_new => {
                     self.slot_wait = Some(wait);
                     return None;
                 }
-                None => wait.acquire(ctx).await.result,
+                None => wait.request(self.ctx).await,
             }
         };
         match result {
