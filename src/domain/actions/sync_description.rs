@@ -84,6 +84,8 @@ impl StateMachine for SyncingDescription {
                         self.write_status(observed, StatusEvent::DescriptionSynced)
                     }
                     Some(_) => self.edit(),
+                    // The condition reports the rejection until the token is listed again, or replaced.
+                    None if StatusView::of(&observed.object).edit_rejected => Transition::Done(Outcome::Redecide),
                     None => Transition::Done(Outcome::Failed(not_listed())),
                 }
             }
