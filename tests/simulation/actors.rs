@@ -79,8 +79,11 @@ impl UserAction {
             Self::ForgeStored => forge_stored(world, slot),
             Self::RevokeUpstream => revoke_upstream(world, slot),
             Self::EditUpstream => {
-                if let Some(row) = in_use(world, slot).and_then(|id| world.rows.get_mut(&id)) {
+                let id = in_use(world, slot);
+                if let Some((id, row)) = id.and_then(|id| Some((id, world.rows.get_mut(&id)?))) {
                     row.description += " (mine)";
+                    // Its marker counts only at the end of the description.
+                    world.oracle.hidden_markers.insert(id);
                 }
             }
             Self::RestoreCopy => restore_copy(world, slot),

@@ -64,10 +64,17 @@ fn is_named_unproved(world: &World, id: &str) -> bool {
     })
 }
 
+fn is_stored(world: &World, id: u32) -> bool {
+    world.slots.iter().filter_map(|slot| slot.secret.as_ref()).any(|secret| secret.content == Some(id))
+}
+
 /// Whether it cannot be detected that this token has to be revoked. If the portal does not list tokens, that applies to
-/// every token that no status ever named because the response was lost.
+/// every token that no status ever named because the response was lost; if another user changed the description, so that
+/// the marker is not at its end, to every token that no status ever named and whose Secret is gone.
 fn is_undecidable(world: &World, id: u32) -> bool {
-    world.oracle.undecidable.contains(&id) || (world.config.list_denied && !world.oracle.named_in_status.contains(&id))
+    let oracle = &world.oracle;
+    let is_hidden = world.config.list_denied || (oracle.hidden_markers.contains(&id) && !is_stored(world, id));
+    oracle.undecidable.contains(&id) || (is_hidden && !oracle.named_in_status.contains(&id))
 }
 
 /// Whether a revocation can be detected. Without a list it is visible only at the registry, and only if logins are

@@ -45,6 +45,8 @@ pub struct Oracle {
     /// Tokens for which it cannot be decided whether they have to be revoked: nothing in the cluster names them any
     /// more, or they were looked for in a list that was hidden.
     pub undecidable: BTreeSet<u32>,
+    /// The tokens whose description another user changed in the portal.
+    pub hidden_markers: BTreeSet<u32>,
     /// Tokens that the status of the object that requested them named.
     pub named_in_status: BTreeSet<u32>,
     /// Tokens whose revocation the portal rejected once, while it did not list tokens.
