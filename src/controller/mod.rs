@@ -24,6 +24,7 @@ mod span;
 mod state;
 mod token;
 mod watch;
+mod work_queue;
 
 use self::context::{Context, RequeueChannels};
 use self::invalid_objects::skip_invalid;
@@ -165,7 +166,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         receiver_stream(token_requeues).boxed(),
         Arc::clone(&readiness).heartbeat("objects").boxed(),
     ];
-    let token_controller = self::token::run(stream::select_all(triggers), token_store, &ctx);
+    let token_controller = self::token::run(stream::select_all(triggers), &ctx);
 
     let all = async {
         tokio::join!(

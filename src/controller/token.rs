@@ -6,6 +6,7 @@ use super::mac_key;
 use super::snapshot::Snapshot;
 use super::span;
 use super::state::token_cache::{CachedToken, TokenKey};
+use super::work_queue::{self, RequeueAfter};
 use crate::domain::model::marker::AttemptId;
 use crate::domain::observed::Observed;
 use crate::domain::pass::{Pass, PassResult, Step};
@@ -13,13 +14,9 @@ use crate::domain::retry::backoff;
 use crate::metrics::{Controller, ControllerMetrics, ReconcileResult};
 use futures::{Stream, StreamExt};
 use kube::ResourceExt;
-use kube::runtime::reflector::Store;
-use kube::runtime::{applier, controller};
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinError;
-use tokio_util::task::AbortOnDropHandle;
 use tracing::{Instrument as _, Span};
 
 /// By then the cache contains our own write.
@@ -28,34 +25,25 @@ const CACHE_WAIT: Duration = Duration::from_secs(6);
 const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Reconciles an object whenever its key is yielded, until the operator stops.
-pub async fn run(
-    triggers: impl Stream<Item = TokenKey> + Send + 'static,
-    store: Store<CachedToken>,
-    ctx: &SharedContext,
-) {
-    let context = Arc::clone(ctx);
-    let queue = triggers
-        .inspect(move |key| metrics(&context).queue.add(key))
-        .map(Ok::<TokenKey, Infallible>)
-        .take_until(ctx.stop.clone().cancelled_owned());
-    // Each pass is a task of its own, so that passes run on all threads. It ends with the controller.
-    let start = |object: Arc<CachedToken>, ctx: SharedContext| {
-        metrics(&ctx).queue.start(&object.reference());
-        AbortOnDropHandle::new(tokio::spawn(reconcile(object, ctx)))
+pub async fn run(triggers: impl Stream<Item = TokenKey> + Send + 'static, ctx: &SharedContext) {
+    let keys = triggers
+        // Until then nothing is queued: the start requeues every object.
+        .filter(|key| std::future::ready(ctx.may_start_pass_in(key.namespace.as_deref().unwrap_or_default())))
+        .inspect(|key| metrics(ctx).queue.add(key))
+        .take_until(ctx.stop.cancelled());
+    let start = |key: &TokenKey| {
+        let Some(object) = ctx.tokens.cached(key) else {
+            metrics(ctx).queue.remove(key);
+            return None;
+        };
+        metrics(ctx).queue.start(key);
+        Some(reconcile(object, Arc::clone(ctx)))
     };
-    let retry = |object: Arc<CachedToken>, error: &JoinError, _| {
-        tracing::error!(object = %object.reference(), %error, "the pass was aborted");
-        controller::Action::requeue(CACHE_WAIT)
+    let on_panic = |key: &TokenKey, error: JoinError| {
+        tracing::error!(object = %key, %error, "the pass was aborted");
+        Some(CACHE_WAIT)
     };
-    applier(start, retry, Arc::clone(ctx), store, queue, controller::Config::default())
-        .for_each(|ended| {
-            if let Err(controller::Error::ObjectNotFound(gone)) = ended {
-                let key = TokenKey::new(&gone.name).within(&gone.namespace.unwrap_or_default());
-                metrics(ctx).queue.remove(&key);
-            }
-            std::future::ready(())
-        })
-        .await;
+    work_queue::run(keys, start, on_panic).await;
 }
 
 fn metrics(ctx: &Context) -> &ControllerMetrics {
@@ -64,22 +52,22 @@ fn metrics(ctx: &Context) -> &ControllerMetrics {
 
 /// How a pass ended.
 enum PassEnd {
-    Ended(ReconcileResult, controller::Action),
+    Ended(ReconcileResult, RequeueAfter),
     /// It begins again when it has a slot. Whether a resync was requested, which is observed only once.
     WaitsForSlot(SlotWait, bool),
 }
 
 /// Reconciles an object.
-async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> controller::Action {
+async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> RequeueAfter {
     let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass_in(cached.namespace()));
-    let Some(_running) = running else { return controller::Action::await_change() };
+    let Some(_running) = running else { return None };
     let key = cached.reference();
     let span = span::of_reconcile(Controller::RegistryToken, key.namespace.as_deref().unwrap_or_default(), &key.name);
     run_passes(cached, &key, &ctx).instrument(span).await
 }
 
 /// Runs a pass, and another one if the first one needs a slot that is not free.
-async fn run_passes(mut cached: Arc<CachedToken>, key: &TokenKey, ctx: &Context) -> controller::Action {
+async fn run_passes(mut cached: Arc<CachedToken>, key: &TokenKey, ctx: &Context) -> RequeueAfter {
     let measured = metrics(ctx).start();
     let (mut slot, mut resync) = (None, false);
     loop {
@@ -97,7 +85,7 @@ async fn run_passes(mut cached: Arc<CachedToken>, key: &TokenKey, ctx: &Context)
         }
         // It was deleted meanwhile, or this instance is not the leader any more.
         let Some(current) = ctx.tokens.cached(key).filter(|_| ctx.may_start_pass()) else {
-            return controller::Action::await_change();
+            return None;
         };
         cached = current;
     }
@@ -107,18 +95,18 @@ async fn run_passes(mut cached: Arc<CachedToken>, key: &TokenKey, ctx: &Context)
 async fn run_pass(cached: Arc<CachedToken>, ctx: &Context, slot: Option<AcquiredSlot>, resync: bool) -> PassEnd {
     let Some(object) = cached.unpack().map(Arc::new) else {
         tracing::error!(object = %cached.reference(), "the cached object cannot be unpacked");
-        return PassEnd::Ended(ReconcileResult::Error, controller::Action::requeue(CACHE_WAIT));
+        return PassEnd::Ended(ReconcileResult::Error, Some(CACHE_WAIT));
     };
     drop(cached);
     let snapshot = Snapshot::from_caches(Arc::clone(&object), ctx);
     let uid = snapshot.uid();
     let secret = snapshot.secret.as_ref().and_then(|meta| meta.resource_version.as_deref());
     if ctx.process_state.cache_is_stale(&uid, object.resource_version().as_deref(), secret) {
-        return PassEnd::Ended(ReconcileResult::RequeueAfter, controller::Action::requeue(CACHE_WAIT));
+        return PassEnd::Ended(ReconcileResult::RequeueAfter, Some(CACHE_WAIT));
     }
     let Some(bytes) = ctx.random() else {
         tracing::error!("system RNG unavailable");
-        return PassEnd::Ended(ReconcileResult::Error, controller::Action::requeue(CACHE_WAIT));
+        return PassEnd::Ended(ReconcileResult::Error, Some(CACHE_WAIT));
     };
     mac_key::reload_if_unknown(ctx, &snapshot).await;
     let mut executor = Executor::new(snapshot, ctx).with_slot(slot);
@@ -174,27 +162,27 @@ const fn reconcile_result(end: Option<&PassResult>) -> ReconcileResult {
     }
 }
 
-fn requeue_action(ctx: &Context, snapshot: &Snapshot, end: Option<PassResult>) -> controller::Action {
+fn requeue_action(ctx: &Context, snapshot: &Snapshot, end: Option<PassResult>) -> RequeueAfter {
     let uid = snapshot.uid();
     match end {
-        None => controller::Action::await_change(),
+        None => None,
         Some(PassResult::Idle) => {
             ctx.process_state.reset_failures(&uid);
-            controller::Action::await_change()
+            None
         }
         // Nothing has to be done until then.
         Some(PassResult::IdleFor(remaining)) => {
             ctx.process_state.reset_failures(&uid);
-            controller::Action::requeue(remaining)
+            Some(remaining)
         }
-        Some(PassResult::RequeueAfter(remaining)) => controller::Action::requeue(remaining),
+        Some(PassResult::RequeueAfter(remaining)) => Some(remaining),
         Some(PassResult::RequeueSoon) => {
             let wait = RETRY_INTERVAL.mul_f64(1.0 + f64::from(ctx.process_state.record_failure(&uid).min(20)));
-            controller::Action::requeue(wait)
+            Some(wait)
         }
         Some(PassResult::Failed(problem)) => {
             tracing::warn!(object = %snapshot.key(), reason = %problem.reason, detail = %problem.message, "reconcile blocked");
-            controller::Action::requeue(backoff::delay(ctx.process_state.record_failure(&uid), ctx.jitter()))
+            Some(backoff::delay(ctx.process_state.record_failure(&uid), ctx.jitter()))
         }
     }
 }

@@ -9,12 +9,11 @@ use crate::controller::issuer_object::IssuerKey;
 use crate::domain::model::token::same_id;
 use crate::metrics::{ReadyStatus, ShownObject};
 use futures::{FutureExt, Stream, StreamExt};
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::ResourceExt;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use kube::{Resource, ResourceExt};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,14 +23,14 @@ pub type TokenKey = ObjectRef<CachedToken>;
 
 /// The key of an object.
 pub fn key_of(token: &RegistryToken) -> TokenKey {
-    ObjectRef::new(&token.name_any()).within(&token.namespace().unwrap_or_default())
+    ObjectRef::new(&token.name_any()).within(token.metadata.namespace.as_deref().unwrap_or_default())
 }
 
 /// A `RegistryToken` in the cache: what is looked up among all objects, and the packed rest.
 #[derive(Clone, Debug)]
 pub struct CachedToken {
-    /// Name and namespace only.
-    key: ObjectMeta,
+    namespace: Box<str>,
+    name: Box<str>,
     issuer_kind: IssuerKind,
     issuer_name: Box<str>,
     /// The ids of the tokens in status, each in a line.
@@ -49,8 +48,8 @@ impl CachedToken {
     pub fn new(token: &RegistryToken) -> Self {
         let mut metadata = token.metadata.clone();
         prune_metadata(&mut metadata);
-        let key =
-            ObjectMeta { name: metadata.name.take(), namespace: metadata.namespace.take(), ..ObjectMeta::default() };
+        let [namespace, name] =
+            [metadata.namespace.take(), metadata.name.take()].map(|text| text.unwrap_or_default().into_boxed_str());
         let status = token.status.as_ref();
         let current = status.and_then(|status| status.token.as_ref()).map(|token| token.id.as_str());
         let retiring = status.into_iter().flat_map(|status| &status.retiring).map(|token| token.id.as_str());
@@ -64,7 +63,8 @@ impl CachedToken {
             deleting: token.metadata.deletion_timestamp.is_some(),
             facts: TokenFacts::of(token),
             packed: Packed::of(&(&metadata, &token.spec, &token.status), usize::MAX).unwrap_or_default(),
-            key,
+            namespace,
+            name,
         }
     }
 
@@ -72,32 +72,33 @@ impl CachedToken {
     pub fn unpack(&self) -> Option<RegistryToken> {
         let (metadata, spec, status) =
             self.packed.unpack::<(ObjectMeta, RegistryTokenSpec, Option<RegistryTokenStatus>)>()?;
-        let metadata = ObjectMeta { name: self.key.name.clone(), namespace: self.key.namespace.clone(), ..metadata };
+        let [name, namespace] = [&self.name, &self.namespace].map(|text| Some(text.to_string()));
+        let metadata = ObjectMeta { name, namespace, ..metadata };
         Some(RegistryToken { metadata, spec, status })
     }
 
     /// Its name and namespace.
     pub fn reference(&self) -> TokenKey {
-        ObjectRef::from_obj(self)
+        ObjectRef::new(&self.name).within(&self.namespace)
     }
 
     /// Whether it refers to this issuer.
     pub fn names_issuer(&self, key: &IssuerKey) -> bool {
         let here = match key.kind {
             IssuerKind::ClusterTokenIssuer => true,
-            IssuerKind::TokenIssuer => self.key.namespace.as_ref() == Some(&key.namespace),
+            IssuerKind::TokenIssuer => *self.namespace == *key.namespace,
         };
         here && self.issuer_kind == key.kind && *self.issuer_name == *key.name
     }
 
     /// Its namespace.
-    pub fn namespace(&self) -> &str {
-        self.key.namespace.as_deref().unwrap_or_default()
+    pub const fn namespace(&self) -> &str {
+        &self.namespace
     }
 
     /// Whether it is in this namespace.
     pub fn is_in(&self, namespace: &str) -> bool {
-        self.key.namespace.as_deref() == Some(namespace)
+        *self.namespace == *namespace
     }
 
     /// Whether its status names a token with this id, proved or not.
@@ -128,11 +129,11 @@ impl CachedToken {
 
 impl ShownObject for CachedToken {
     fn namespace(&self) -> &str {
-        self.key.namespace.as_deref().unwrap_or_default()
+        &self.namespace
     }
 
     fn name(&self) -> &str {
-        self.key.name.as_deref().unwrap_or_default()
+        &self.name
     }
 
     fn ready(&self) -> ReadyStatus {
@@ -144,32 +145,39 @@ impl ShownObject for CachedToken {
     }
 }
 
-impl Resource for CachedToken {
+impl Lookup for CachedToken {
     type DynamicType = ();
-    type Scope = NamespaceResourceScope;
 
     fn kind((): &()) -> Cow<'_, str> {
-        RegistryToken::kind(&())
+        <RegistryToken as Lookup>::kind(&())
     }
 
     fn group((): &()) -> Cow<'_, str> {
-        RegistryToken::group(&())
+        <RegistryToken as Lookup>::group(&())
     }
 
     fn version((): &()) -> Cow<'_, str> {
-        RegistryToken::version(&())
+        <RegistryToken as Lookup>::version(&())
     }
 
     fn plural((): &()) -> Cow<'_, str> {
-        RegistryToken::plural(&())
+        <RegistryToken as Lookup>::plural(&())
     }
 
-    fn meta(&self) -> &ObjectMeta {
-        &self.key
+    fn name(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.name))
     }
 
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.key
+    fn namespace(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.namespace))
+    }
+
+    fn resource_version(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn uid(&self) -> Option<Cow<'_, str>> {
+        None
     }
 }
 
