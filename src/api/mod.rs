@@ -26,7 +26,7 @@ pub use self::annotations::{
     TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
 };
 pub use self::issuer_ref::{IssuerKind, IssuerRef};
-pub use self::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
+pub use self::policies::{DeletionPolicy, RotationSpec, RotationWindowSpec, UpstreamRevocationPolicy};
 pub use self::thinkwise::tasks::{
     BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
 };

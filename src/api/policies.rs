@@ -20,6 +20,39 @@ pub struct RotationSpec {
     #[serde(default = "default_overlap")]
     #[schemars(regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
     pub overlap: ShortDuration,
+
+    /// When rotations may begin. A rotation that is due waits for the next window; within a window, rotations are
+    /// spread over its first half. `registry-token.dev/rotate` and `registry-token.dev/replace` do not wait. Without
+    /// windows, a rotation begins when it is due. Windows that do not open before the token expires are ignored; the
+    /// condition `RotationWindowsValid` reports that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub windows: Vec<RotationWindowSpec>,
+}
+
+/// A recurring period in which rotations may begin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("duration(self.duration) >= duration('5m') && duration(self.duration) <= duration('168h')")
+    .message("duration must be between 5m and 168h, a week"))]
+pub struct RotationWindowSpec {
+    /// When the window opens, as five cron fields: minute, hour, day of the month, month, day of the week. An example
+    /// is `0 2 * * 6`, which is 02:00 on Saturdays.
+    #[schemars(length(max = 100), regex(pattern = r"^[0-9A-Za-z*,/#-]+( [0-9A-Za-z*,/#-]+){4}$"))]
+    pub schedule: String,
+
+    /// How long the window is open, from 5m to 168h.
+    #[schemars(regex(pattern = "^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"))]
+    pub duration: ShortDuration,
+
+    /// IANA time zone of the schedule, such as `Europe/Amsterdam`. Defaults to UTC.
+    #[serde(default = "default_time_zone")]
+    #[schemars(length(max = 64), regex(pattern = "^[A-Za-z0-9_+/-]+$"))]
+    pub time_zone: String,
+}
+
+fn default_time_zone() -> String {
+    "UTC".to_owned()
 }
 
 const fn default_overlap() -> ShortDuration {

@@ -11,6 +11,8 @@ pub enum ConditionType {
     LoginVerified,
     /// The portal shows `spec.description`.
     DescriptionSynced,
+    /// Present only with `spec.rotation.windows`: every window is valid, and one opens in time.
+    RotationWindowsValid,
     /// Present only while true: the operator is working toward the spec.
     Reconciling,
     /// Present only while true: manual action is required.
@@ -50,6 +52,10 @@ pub enum Reason {
     DescriptionRejected,
     /// The portal accepted the description but shows a different text.
     DescriptionAltered,
+    /// Rotations that are due begin in a window.
+    RotationWindowsApply,
+    /// A rotation window is not valid, or does not open in time. It is ignored.
+    RotationWindowIgnored,
     /// The registries accept the login of the token.
     LoginAccepted,
     /// A registry rejects the login of the token.

@@ -1,8 +1,8 @@
 //! The snapshot of a pass in the API server's types, and its conversion to the core's types.
 
 use crate::api::{
-    DeletionPolicy, MAC_ANNOTATION, OWNER_LABEL, RESERVATION_ANNOTATION, RegistryToken, STORED_ANNOTATION,
-    UpstreamRevocationPolicy,
+    DeletionPolicy, MAC_ANNOTATION, OWNER_LABEL, RESERVATION_ANNOTATION, RegistryToken, RotationSpec,
+    STORED_ANNOTATION, UpstreamRevocationPolicy,
 };
 use crate::controller::annotations::{confirmed_revoked, requested};
 use crate::controller::context::Context;
@@ -16,10 +16,12 @@ use crate::domain::model::marker::AttemptId;
 use crate::domain::model::object::{Object, Rotation};
 use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
 use crate::domain::model::request_history::RequestHistory;
+use crate::domain::model::rotation_windows::{RotationWindow, RotationWindows};
 use crate::domain::model::status_view::{StatusView, recorded_secret_uid};
 use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{Observed, Recheck, UpstreamState};
 use crate::kube_client::objects::ObjectClient;
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::runtime::reflector::ObjectRef;
@@ -124,6 +126,7 @@ impl Snapshot {
                 .rotation
                 .as_ref()
                 .map(|rotation| Rotation { interval: rotation.interval.0, overlap: rotation.overlap.0 }),
+            rotation_windows: spec.rotation.as_ref().map(rotation_windows).unwrap_or_default(),
             suspended: spec.suspend,
             reissue_revoked: spec.upstream_revocation_policy == UpstreamRevocationPolicy::Reissue,
             revoke_on_deletion: spec.deletion_policy == DeletionPolicy::Revoke,
@@ -203,6 +206,13 @@ impl Snapshot {
     pub fn secrets(&self, ctx: &Context) -> ObjectClient<Secret> {
         ObjectClient::namespaced(ctx.client.clone(), &self.namespace())
     }
+}
+
+fn rotation_windows(rotation: &RotationSpec) -> RotationWindows {
+    RotationWindows::new(rotation.windows.iter().map(|window| {
+        let duration = SignedDuration::try_from(window.duration.0).unwrap_or(SignedDuration::MAX);
+        RotationWindow::parse(&window.schedule, &window.time_zone, duration)
+    }))
 }
 
 /// The relevant parts of a Secret's metadata; absent values are empty.

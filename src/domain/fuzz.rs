@@ -4,8 +4,10 @@ use super::model::dockerconfig;
 use super::model::marker::{AttemptId, IssuerTag, MARKER_LENGTH, Marker, Nonce};
 use super::model::pull_secret::{Owner, RawMeta, SecretMeta};
 use super::model::request_cause::RequestCause;
+use super::model::rotation_windows::{RotationStart, RotationWindow, RotationWindows};
 use crate::api::{CAUSE_ANNOTATION, RESERVATION_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION};
 use crate::fuzz_support::{Mutations, mutate, mutate_text};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -45,6 +47,22 @@ fn a_description_has_its_own_marker_and_no_other() {
         assert_eq!(sent.chars().count(), description.chars().count() + MARKER_LENGTH);
         assert!(marker.is_in(&sent) && marker.is_in(sent.trim()));
         assert_eq!(other.is_in(&marker.to_string()), one == two);
+    });
+}
+
+#[test]
+fn a_rotation_never_starts_before_it_is_due_whatever_the_windows() {
+    bolero::check!().with_type::<(Mutations, i64, i64, u16)>().for_each(|(changes, due, now, hours)| {
+        let time = |seconds: i64| Timestamp::from_second(seconds % 250_000_000_000).unwrap_or_default();
+        let window = RotationWindow::parse(
+            &mutate_text("15 2 1-7/2 * MON", changes),
+            "Europe/Amsterdam",
+            SignedDuration::from_hours(i64::from(*hours % 168) + 1),
+        );
+        let windows = RotationWindows::new([window]);
+        let rotation = RotationStart { due: time(*due), share: u32::from(*hours) % 1000, expires: None };
+        assert!(windows.start(rotation, time(*now)) >= rotation.due);
+        let _ = windows.problem(rotation, time(*now));
     });
 }
 

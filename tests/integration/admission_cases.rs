@@ -37,6 +37,10 @@ pub fn spec(change: Value) -> Value {
 pub fn tokens() -> Vec<Case> {
     let described = |text: &str| spec(json!({"description": text}));
     let secret = |change: Value| spec(json!({"secret": change}));
+    let window = |schedule: &str, duration: &str, zone: &str| {
+        let window = json!({"schedule": schedule, "duration": duration, "timeZone": zone});
+        spec(json!({"rotation": {"interval": "720h", "windows": [window]}}))
+    };
     vec![
         accepted("a description of 200 characters", described(&"é".repeat(200))),
         rejected("a description of 201", described(&"é".repeat(201)), "Too long"),
@@ -107,6 +111,11 @@ pub fn tokens() -> Vec<Case> {
             spec(json!({"rotation": {"interval": "30m2h"}})),
             "should match",
         ),
+        accepted("a rotation window", window("0 2 * * 6", "4h", "Europe/Amsterdam")),
+        rejected("a window with four cron fields", window("0 2 * *", "4h", "UTC"), "should match"),
+        rejected("a window with a name for its schedule", window("@daily", "4h", "UTC"), "should match"),
+        rejected("a window of a minute", window("0 2 * * 6", "1m", "UTC"), "duration must be between 5m and 168h"),
+        rejected("a time zone with a blank", window("0 2 * * 6", "4h", "New York"), "should match"),
         rejected("a unit twice", spec(json!({"rotation": {"interval": "1h1h"}})), "should match"),
         rejected(
             "an overlap in milliseconds",

@@ -82,6 +82,7 @@ mod request_backoff;
 mod request_budget;
 mod rotation;
 mod rotation_by_clock;
+mod rotation_windows;
 mod runbooks;
 mod runbooks_restore;
 mod secret_leaks;

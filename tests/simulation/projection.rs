@@ -12,6 +12,7 @@ use registry_token_operator::api::{
 use registry_token_operator::domain::audit::{AuditedSecret, AuditedToken};
 use registry_token_operator::domain::model::object::Object;
 use registry_token_operator::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
+use registry_token_operator::domain::model::rotation_windows::RotationWindows;
 use registry_token_operator::domain::model::token_mac::MacKeys;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub fn project_object(object: &FakeObject, config: &SimulationConfig) -> Object 
         secret_name: "pull".to_owned(),
         issuer: "ClusterTokenIssuer default".to_owned(),
         rotation: config.rotation(),
+        rotation_windows: RotationWindows::default(),
         suspended: object.suspended,
         reissue_revoked: object.reissue,
         revoke_on_deletion: object.revoke,

@@ -33,6 +33,8 @@ pub enum Action {
     ForgetConfirmedTokens,
     /// Set timestamps in status that lie in the future, because a clock was ahead, to the current time.
     ClampTimestamps,
+    /// Record when a rotation begins that did not begin in its window.
+    RescheduleRotation,
     /// Clear the recorded revocation of the current token, which the portal lists again, although the Secret cannot be
     /// repaired.
     ClearUpstreamRevocation,
@@ -67,6 +69,7 @@ impl Action {
                 | Self::AddFinalizer
                 | Self::RestoreFinalizer
                 | Self::ClampTimestamps
+                | Self::RescheduleRotation
         )
     }
 }

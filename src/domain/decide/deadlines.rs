@@ -2,6 +2,7 @@
 //! tokens.
 
 use crate::domain::decide::absence::prove_absence;
+use crate::domain::decide::rotation::rotation_start;
 use crate::domain::model::cooldown::{COOLDOWN, Cooldown, Operation};
 use crate::domain::model::hash::hash64;
 use crate::domain::model::issuer::IssuerInfo;
@@ -127,7 +128,8 @@ pub fn at_most_until_deadline(observed: &Observed, status: &StatusView, left: Du
 pub fn next_deadline(observed: &Observed, status: &StatusView) -> Option<Duration> {
     let retiring = status.retiring.iter().map(|token| token.revocation_time.0);
     // A rotation waits for the overlap of the previous one.
-    let rotation = status.next_rotation.filter(|_| !observed.object.suspended && status.retiring.is_empty());
+    let rotation =
+        rotation_start(observed, status).filter(|_| !observed.object.suspended && status.retiring.is_empty());
     let due = retiring.chain(rotation).filter(|due| *due > observed.now).min();
     let left = due.map(|due| Duration::try_from(due.duration_since(observed.now)).unwrap_or_default());
     let silent = observed

@@ -30,8 +30,8 @@ use self::request::{
 use self::secret::{adopt_stored_token, recover_reservation, report_foreign_secret};
 use self::upkeep::{
     best_effort_login, clamp_timestamps, clear_upstream_revocation, confirm_revocation, forget_confirmed_tokens, idle,
-    inspect_after_problem, inspect_changed_secret, inspect_until_ready, recheck, report_cooldown, revoke_retiring,
-    sync_description, verify_login,
+    inspect_after_problem, inspect_changed_secret, inspect_until_ready, recheck, report_cooldown, reschedule_rotation,
+    revoke_retiring, sync_description, verify_login,
 };
 use super::model::status_view::StatusView;
 use super::observed::Observed;
@@ -76,6 +76,7 @@ pub const CHECKS: &[Check] = checks![
     inspect_until_ready,
     // Pods can pull
     request_due_token,
+    reschedule_rotation,
     sync_description,
     inspect_after_problem,
     best_effort_login,
@@ -110,6 +111,8 @@ pub fn decide(observed: &Observed) -> Action {
 #[cfg(test)]
 #[path = "chain_tests.rs"]
 mod chain_tests;
+#[cfg(test)]
+mod rotation_windows_tests;
 #[cfg(test)]
 #[path = "secret_tests.rs"]
 mod secret_tests;

@@ -4,8 +4,10 @@ use crate::api::{REPLACE_ANNOTATION, ROTATE_ANNOTATION};
 use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::object::Object;
 use crate::domain::model::request_cause::{ANNOTATION_KEYS, Cause, RequestCause};
+use crate::domain::model::rotation_windows::RotationStart;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::observed::Observed;
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 fn requested_annotations(object: &Object, issuer: &IssuerInfo) -> BTreeMap<String, String> {
@@ -24,13 +26,26 @@ fn unhandled(observed: &Observed, issuer: &IssuerInfo, status: &StatusView) -> B
     open
 }
 
+/// Returns when the token is rotated: as recorded, or in a later window if that one is over.
+#[must_use]
+pub fn rotation_start(observed: &Observed, status: &StatusView) -> Option<Timestamp> {
+    let recorded = status.next_rotation?;
+    let windows = &observed.object.rotation_windows;
+    if windows.is_empty() || recorded > observed.now {
+        return Some(recorded);
+    }
+    let of_token = status.token.as_ref().zip(observed.object.rotation);
+    let start = of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation, &observed.object.uid));
+    Some(start.map_or(recorded, |start| windows.start(start, observed.now)))
+}
+
 /// Returns the cause to replace a working token: a new value of an annotation, or an elapsed interval. During an
 /// overlap only a compromised token is replaced, so that at rest no more than two are valid.
 #[must_use]
 pub fn pending(observed: &Observed, issuer: &IssuerInfo, status: &StatusView) -> Option<RequestCause> {
     let handles = unhandled(observed, issuer, status);
     let by_annotation = ANNOTATION_KEYS.into_iter().find(|(key, _)| handles.contains_key(*key)).map(|(_, cause)| cause);
-    let due = status.next_rotation.is_some_and(|due| due <= observed.now);
+    let due = rotation_start(observed, status).is_some_and(|due| due <= observed.now);
     let cause = by_annotation.or_else(|| due.then_some(Cause::Rotation))?;
     let waits = cause.overlaps() && !status.retiring.is_empty();
     (!waits).then_some(RequestCause { cause, handles })

@@ -6,6 +6,7 @@ use super::deadlines::{
     revocation_due, token_absent,
 };
 use super::request::pending_request;
+use super::rotation::rotation_start;
 use crate::api::LoginCheck;
 use crate::domain::clock_skew::has_future_timestamps;
 use crate::domain::model::cooldown::Operation;
@@ -63,6 +64,12 @@ pub(super) fn verify_login(observed: &Observed, status: &StatusView) -> Option<A
 pub(super) fn inspect_until_ready(observed: &Observed, status: &StatusView) -> Option<Action> {
     let inspects = !status.ready && !awaits_login(observed.issuer_info()?, status);
     (inspects && observed.may(&Operation::InspectSecret)).then_some(Action::InspectSecret)
+}
+
+/// A rotation is due, and its window is over.
+pub(super) fn reschedule_rotation(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let is_missed = !observed.object.suspended && rotation_start(observed, status) != status.next_rotation;
+    is_missed.then_some(Action::RescheduleRotation)
 }
 
 /// The portal does not show the description of the spec.

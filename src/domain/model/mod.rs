@@ -14,6 +14,7 @@ pub mod problem;
 pub mod pull_secret;
 pub mod request_cause;
 pub mod request_history;
+pub mod rotation_windows;
 pub mod status_view;
 pub mod token;
 pub mod token_mac;

@@ -1,5 +1,6 @@
 //! The core's view of a `RegistryToken`.
 
+use super::rotation_windows::RotationWindows;
 use super::token_mac::MacKeys;
 use crate::api::RegistryTokenStatus;
 use jiff::Timestamp;
@@ -29,6 +30,8 @@ pub struct Object {
     pub issuer: String,
     /// `spec.rotation`; absent if the token is never rotated.
     pub rotation: Option<Rotation>,
+    /// `spec.rotation.windows`.
+    pub rotation_windows: RotationWindows,
     /// `spec.suspend`: no token is requested and no description edited.
     pub suspended: bool,
     /// A token that was revoked in the portal is replaced.

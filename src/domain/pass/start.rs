@@ -30,6 +30,7 @@ impl Pass {
                 self.finish(Outcome::ReportFor(left, problem))
             }
             Action::ClampTimestamps => self.record(StatusEvent::TimestampsClamped),
+            Action::RescheduleRotation => self.record(StatusEvent::WindowMissed),
             Action::ClearUpstreamRevocation => self.record(StatusEvent::NotRevoked),
             Action::ForgetConfirmedTokens => {
                 let confirmed = StatusView::of(&self.observed.object).unverified.confirmed(&self.observed.object);

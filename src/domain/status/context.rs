@@ -2,6 +2,7 @@
 
 use crate::api::{LoginCheck, RecordedPortal};
 use crate::domain::model::object::Rotation;
+use crate::domain::model::rotation_windows::RotationWindows;
 use crate::domain::model::token_mac::MacKeys;
 use crate::domain::observed::Observed;
 use jiff::Timestamp;
@@ -20,6 +21,8 @@ pub struct StatusContext<'a> {
     pub login_check: LoginCheck,
     /// When the token is rotated.
     pub rotation: Option<Rotation>,
+    /// When a rotation that is due may begin.
+    pub windows: &'a RotationWindows,
     /// `spec.suspend` is set.
     pub suspended: bool,
     /// The operator's keys.
@@ -39,6 +42,7 @@ impl<'a> StatusContext<'a> {
             now: observed.now,
             login_check: observed.issuer_info().map_or(LoginCheck::default(), |issuer| issuer.login_check),
             rotation: observed.object.rotation,
+            windows: &observed.object.rotation_windows,
             suspended: observed.object.suspended,
             keys: &observed.object.keys,
             portal: observed.issuer_info().map(|issuer| &issuer.portal),

@@ -28,6 +28,8 @@ pub enum StatusEvent {
     SecretInspected(RecordedSecret),
     /// No change except that future timestamps are set to the current time, as with every event.
     TimestampsClamped,
+    /// A rotation did not begin in its window. Its next start is computed, as with every event.
+    WindowMissed,
     /// The issuer's registries changed since the Secret was written: none of them has accepted the login yet.
     RegistriesChanged,
     /// The login of the current token was checked.

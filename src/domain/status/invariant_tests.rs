@@ -5,7 +5,7 @@ use crate::api::LoginCheck;
 use crate::domain::model::conditions;
 use crate::domain::model::request_cause::Cause;
 use crate::domain::test_support::{
-    KEYS, UID, at, problem, recorded_secret, retiring, rotation_every, token_ref, token_stored_with,
+    KEYS, NO_WINDOWS, UID, at, problem, recorded_secret, retiring, rotation_every, token_ref, token_stored_with,
 };
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -19,6 +19,7 @@ fn context(login: LoginCheck) -> StatusContext<'static> {
         now: at(0),
         login_check: login,
         rotation: None,
+        windows: &NO_WINDOWS,
         suspended: false,
         keys: &KEYS,
         portal: None,

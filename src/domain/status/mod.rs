@@ -18,7 +18,7 @@ pub use self::context::StatusContext;
 pub use self::event::StatusEvent;
 pub use self::ready::ready_condition;
 use self::ready::{derive_ready, is_ready, set_condition, set_login_verified, set_problem, set_suspended};
-use self::rotation::{next_rotation, retire_previous};
+use self::rotation::{next_rotation, retire_previous, set_windows_valid};
 use self::verified_entries::VerifiedEntries;
 pub use self::waiting::waiting_condition;
 use super::clock_skew::clamp_timestamps;
@@ -53,6 +53,7 @@ pub fn next_status(
     apply(&mut status, context, event, &mut proved);
     proved.sign(&mut status, context);
     status.next_rotation_time = next_rotation(&status, context);
+    set_windows_valid(&mut status, context);
     set_suspended(&mut status, context);
     status
 }
@@ -96,7 +97,7 @@ fn apply(
             proofs.current = status.token.is_some();
             status.portal = Some(portal);
         }
-        StatusEvent::TimestampsClamped => {}
+        StatusEvent::TimestampsClamped | StatusEvent::WindowMissed => {}
         StatusEvent::NotRevoked => upstream_revocation::clear(status),
         StatusEvent::RegistriesChanged => {
             set_login_verified(status, context, &LoginResult::Unknown("the issuer's registries have changed".into()));

@@ -1,10 +1,11 @@
 //! Rotation: when a token's successor is requested, and how long the previous token stays valid.
 
-use super::{StatusContext, VerifiedEntries};
-use crate::api::{RecordedToken, RegistryTokenStatus, RetiringToken};
-use crate::domain::model::hash::hash;
+use super::{StatusContext, VerifiedEntries, set_condition};
+use crate::api::{ConditionType, Reason, RecordedToken, RegistryTokenStatus, RetiringToken};
+use crate::domain::model::conditions::{ConditionStatus, clear};
 use crate::domain::model::request_cause::Cause;
-use jiff::{SignedDuration, Timestamp};
+use crate::domain::model::rotation_windows::RotationStart;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 /// Makes the current token a retiring one. It stays valid for the overlap, unless its successor was requested because
@@ -53,13 +54,29 @@ const NO_OVERLAP: std::time::Duration = std::time::Duration::ZERO;
 /// Applies without `spec.rotation`, as for a `rotate` by annotation.
 const DEFAULT_OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
 
-/// Rotations are spread over the last tenth of the interval, so that objects created together do not rotate together.
-/// The result for a token is the same in every process.
+/// When the current token is rotated.
 pub(super) fn next_rotation(status: &RegistryTokenStatus, context: &StatusContext<'_>) -> Option<Time> {
-    let (token, rotation) = (status.token.as_ref()?, context.rotation?);
-    let spread = hash(&["rotation", context.uid, &token.nonce], 8);
-    let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;
-    let early = rotation.interval / 10_000 * share;
-    let after = SignedDuration::try_from(rotation.interval.saturating_sub(early)).ok()?;
-    token.request_time.0.checked_add(after).ok().map(Time)
+    let start = RotationStart::of(status.token.as_ref()?, context.rotation?, context.uid)?;
+    Some(Time(context.windows.start(start, context.now)))
+}
+
+/// Reports windows that are ignored.
+pub(super) fn set_windows_valid(status: &mut RegistryTokenStatus, context: &StatusContext<'_>) {
+    let kind = ConditionType::RotationWindowsValid;
+    if context.windows.is_empty() {
+        return clear(&mut status.conditions, kind);
+    }
+    let of_token = status.token.as_ref().zip(context.rotation);
+    let start = of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation, context.uid));
+    let start = start.unwrap_or(RotationStart { due: context.now, share: 0, expires: None });
+    match context.windows.problem(start, context.now) {
+        Some(message) => {
+            let value = (ConditionStatus::False, Reason::RotationWindowIgnored);
+            set_condition(status, context, kind, value, &message);
+        }
+        None => {
+            let value = (ConditionStatus::True, Reason::RotationWindowsApply);
+            set_condition(status, context, kind, value, "rotations that are due begin in a window");
+        }
+    }
 }

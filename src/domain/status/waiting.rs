@@ -1,10 +1,10 @@
 //! What an object waits for, according to its status.
 
 use crate::api::{ConditionType, Reason, RegistryTokenStatus};
-use crate::domain::model::conditions;
+use crate::domain::model::conditions::{self, ConditionStatus};
 
-/// Returns status, reason and message of what the object waits for: `Stalled` or `Reconciling`, or a description that
-/// the portal does not show. For events on a change.
+/// Returns status, reason and message of what the object waits for: `Stalled` or `Reconciling`, a description that the
+/// portal does not show, or rotation windows that are ignored. For events on a change.
 #[must_use]
 pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
     let conditions = &status?.conditions;
@@ -12,7 +12,10 @@ pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, 
     let mut progress = [ConditionType::Stalled, ConditionType::Reconciling].into_iter();
     let condition = progress.find_map(|kind| conditions::find(conditions, kind));
     let description = conditions::find(conditions, ConditionType::DescriptionSynced);
-    let condition = condition.or_else(|| description.filter(|one| refused.contains(&one.reason)))?;
+    let windows = conditions::find(conditions, ConditionType::RotationWindowsValid);
+    let condition = condition
+        .or_else(|| description.filter(|one| refused.contains(&one.reason)))
+        .or_else(|| windows.filter(|one| one.status == ConditionStatus::False.as_str()))?;
     Some((&condition.status, &condition.reason, &condition.message))
 }
 

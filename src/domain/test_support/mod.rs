@@ -17,6 +17,7 @@ use super::model::problem::messages::issuer_problem;
 use super::model::pull_secret::{Ownership, Provenance, Reservation, SecretMeta, StoredToken};
 use super::model::request_cause::{Cause, RequestCause};
 use super::model::request_history::RequestHistory;
+use super::model::rotation_windows::RotationWindows;
 use super::model::token_mac::{MacKeys, MacSubject, TokenRole, TokenSignature};
 use super::observed::{Observed, UpstreamState};
 use super::status::{StatusContext, StatusEvent, next_status};
@@ -79,6 +80,8 @@ pub fn portal() -> RecordedPortal {
 
 /// The operator's key, which is older than every object.
 pub static KEYS: LazyLock<MacKeys> = LazyLock::new(|| MacKeys::new(&[7; 32], [], at(-10_000)).expect("keys"));
+
+pub static NO_WINDOWS: LazyLock<RotationWindows> = LazyLock::new(RotationWindows::default);
 
 pub fn keys() -> MacKeys {
     KEYS.clone()
@@ -225,6 +228,7 @@ pub fn new_object() -> Observed {
         secret_name: "pull".into(),
         issuer: "ClusterTokenIssuer default".into(),
         rotation: None,
+        rotation_windows: RotationWindows::default(),
         suspended: false,
         reissue_revoked: true,
         revoke_on_deletion: true,

@@ -4,8 +4,8 @@ use super::*;
 use crate::api::{LoginCheck, UpstreamRevocation};
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::test_support::{
-    KEYS, REQUESTED, at, problem, recorded_secret, request_cause, retiring, rotation_every, token, token_ref,
-    token_stored, token_stored_with,
+    KEYS, NO_WINDOWS, REQUESTED, at, problem, recorded_secret, request_cause, retiring, rotation_every, token,
+    token_ref, token_stored, token_stored_with,
 };
 use jiff::Timestamp;
 
@@ -17,6 +17,7 @@ fn context() -> StatusContext<'static> {
         now: at(0),
         login_check: LoginCheck::Required,
         rotation: None,
+        windows: &NO_WINDOWS,
         suspended: false,
         keys: &KEYS,
         portal: None,
