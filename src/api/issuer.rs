@@ -2,9 +2,9 @@
 
 use super::limits::{Audit, Limits};
 use super::portal::{PortalConnection, PortalType, SpecFields};
+use super::registry::Registry;
 use super::thinkwise::tasks::TaskForm;
 use super::thinkwise::{SPEC_FIELDS, Thinkwise};
-use super::tls::Tls;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -129,29 +129,6 @@ pub enum OwnershipMarker {
     Permanent,
 }
 
-/// A container registry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
-pub struct Registry {
-    /// Registry as it appears in front of an image name: `host[:port][/path]`, without a scheme.
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("!self.contains('://')").message("write the registry as host[:port][/path] without https://, as in front of an image name"))]
-    #[x_kube(validation = Rule::new("self.contains('://') || self.matches('^[A-Za-z0-9]([-A-Za-z0-9.]*[A-Za-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._-]+)*$')").message("a registry is host[:port][/path], such as registry.example.com:5000"))]
-    pub host: String,
-
-    /// TLS trust for login checks at this registry. Defaults to the system's root certificates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<Tls>,
-}
-
-impl Registry {
-    /// Returns the host as stored in pull secrets: in lower case. Host names are case-insensitive, but kubelets compare
-    /// them with the host of an image case-sensitively.
-    #[must_use]
-    pub fn stored_host(&self) -> String {
-        self.host.to_ascii_lowercase()
-    }
-}
-
 fn default_registries() -> Vec<Registry> {
     vec![Registry { host: "registry.thinkwisesoftware.com".to_owned(), tls: None }]
 }
@@ -269,17 +246,5 @@ impl IssuerSpec {
         match self.r#type {
             PortalType::Thinkwise => self.thinkwise.as_ref().map(Thinkwise::connection),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_registry_host_is_stored_in_lower_case() {
-        let stored = |host: &str| Registry { host: host.to_owned(), tls: None }.stored_host();
-        assert_eq!(stored("Registry.Example.COM:5000/team"), "registry.example.com:5000/team");
-        assert_eq!(stored("registry.example.com"), "registry.example.com");
     }
 }

@@ -14,6 +14,7 @@ mod object_name;
 mod policies;
 mod portal;
 mod reason;
+mod registry;
 mod registry_token;
 mod thinkwise;
 mod tls;
@@ -35,12 +36,13 @@ pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{
     AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck,
-    NamespacesFrom, OwnershipMarker, PortalLocation, Registry, ResolvedPortal, TokenIssuer, TokenIssuerSpec,
+    NamespacesFrom, OwnershipMarker, PortalLocation, ResolvedPortal, TokenIssuer, TokenIssuerSpec,
 };
 pub use limits::{Audit, Limits};
 pub use object_name::{DataKey, NamespaceName, ObjectName, ParseNameError};
 pub use portal::{PortalConnection, PortalType, SpecFields};
 pub use reason::{ConditionType, Reason};
+pub use registry::Registry;
 pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
     RetiringToken, SecretTemplate, UpstreamRevocation,

@@ -77,6 +77,7 @@ mod paged_lists;
 mod policies;
 mod previous_release;
 mod quickstart;
+mod registry_clients;
 mod repair;
 mod request_backoff;
 mod request_budget;

@@ -35,13 +35,15 @@ pub async fn connect(
     let credentials_deleting = secret.metadata.deletion_timestamp.is_some();
     let credentials = parse_credentials(namespace_of(ctx, key), spec, secret)?;
     let ca_pem = load_ca(ctx, key, spec.connection().and_then(|connection| connection.tls)).await?;
-    let mut registries: Vec<RegistryEndpoint> = vec![];
+    let (mut registries, mut keys): (Vec<RegistryEndpoint>, Vec<String>) = (vec![], vec![]);
     for registry in &spec.registries {
-        let host = registry.stored_host();
+        let secret_key = registry.pull_secret_key();
         // Hosts that differ only in case are the same, and the first one counts.
-        if registries.iter().any(|other| other.host == host) {
+        if keys.contains(&secret_key) {
             continue;
         }
+        keys.push(secret_key);
+        let host = registry.login_address();
         let ca_pem = load_ca(ctx, key, registry.tls.as_ref()).await?;
         let egress = ctx.policy.egress(key.kind).clone();
         registries.push(RegistryEndpoint { host, ca_pem, egress });
@@ -62,11 +64,10 @@ pub async fn connect(
     };
     let context = CallContext::of_issuer(OnShutdown::KeepWaiting);
     let resolved = portal.probe(context).await.map_err(connection_problem)?;
-    let hosts: Vec<String> = registries.iter().map(|registry| registry.host.clone()).collect();
     let info = IssuerInfo {
         tag: IssuerTag::of(&object.uid()),
         portal: portal.location().clone(),
-        registries_hash: registries_hash(&hosts),
+        registries_hash: registries_hash(&keys),
         config_hash,
         max_description_chars: resolved.capabilities.description_max,
         response_deadline: response_deadline(&limits),
@@ -83,7 +84,7 @@ pub async fn connect(
         uid,
         generation,
         info,
-        hosts,
+        hosts: keys,
         registries,
         limits,
         resolved,

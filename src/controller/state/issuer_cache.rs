@@ -30,7 +30,7 @@ pub struct ConnectedIssuer {
     pub generation: i64,
     /// The information that decisions use.
     pub info: IssuerInfo,
-    /// The hosts of its registries.
+    /// The keys of its registries in pull secrets.
     pub hosts: Vec<String>,
     /// Its registries, with CA certificates.
     pub registries: Vec<RegistryEndpoint>,
