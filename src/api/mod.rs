@@ -16,6 +16,7 @@ mod portal;
 mod reason;
 mod registry;
 mod registry_token;
+mod service_accounts;
 mod thinkwise;
 mod tls;
 
@@ -47,5 +48,6 @@ pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
     RetiringToken, SecretTemplate, UpstreamRevocation,
 };
+pub use service_accounts::{OverwrittenServiceAccount, RecordedServiceAccount, ServiceAccountRef};
 pub use thinkwise::{KeyColumn, KeySource, Table, TableColumns, Thinkwise};
 pub use tls::{ConfigMapKeyRef, Tls};

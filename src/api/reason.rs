@@ -13,6 +13,8 @@ pub enum ConditionType {
     DescriptionSynced,
     /// Present only with `spec.rotation.windows`: every window is valid, and one opens in time.
     RotationWindowsValid,
+    /// The `ServiceAccount`s that the spec names have the Secret in `imagePullSecrets`. Present only if it names any.
+    ServiceAccountsSynced,
     /// Present only while true: the operator is working toward the spec.
     Reconciling,
     /// Present only while true: manual action is required.
@@ -44,7 +46,7 @@ pub enum Reason {
     CredentialsDeleting,
     /// The portal responds, but the rate limit is too low for the configured rotations.
     RotationTooFrequent,
-    /// The portal shows the description of the spec.
+    /// The portal shows the description of the spec, or the `ServiceAccount`s name the Secret.
     Synced,
     /// The edit of the description is pending.
     DescriptionPending,
@@ -56,6 +58,14 @@ pub enum Reason {
     RotationWindowsApply,
     /// A rotation window is not valid, or does not open in time. It is ignored.
     RotationWindowIgnored,
+    /// The Secret is added to the `ServiceAccount`s once it contains a token.
+    ServiceAccountsPending,
+    /// A `ServiceAccount` that the spec names does not exist.
+    ServiceAccountNotFound,
+    /// Another client removes the Secret from a `ServiceAccount`.
+    ServiceAccountOverwritten,
+    /// The API server rejects reading or changing a `ServiceAccount`: permissions or admission.
+    ServiceAccountRejected,
     /// The registries accept the login of the token.
     LoginAccepted,
     /// A registry rejects the login of the token.

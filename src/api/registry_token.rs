@@ -4,6 +4,7 @@ use super::issuer_ref::IssuerRef;
 use super::object_name::ObjectName;
 use super::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use super::portal::PortalType;
+use super::service_accounts::{RecordedServiceAccount, ServiceAccountRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
 use serde::{Deserialize, Serialize};
@@ -60,6 +61,15 @@ pub struct RegistryTokenSpec {
     /// When the token is rotated. Without it, the token is never rotated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<RotationSpec>,
+
+    /// `ServiceAccount`s of this namespace, at most 64, whose `imagePullSecrets` the operator extends by the Secret, so
+    /// that pods need not name it. Other entries stay as they are. One that does not exist yet is extended when it is
+    /// created. The Secret is removed from those that are no longer listed, and from all when the token is revoked with
+    /// this object. Defaults to none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".into()]))]
+    pub service_accounts: Vec<ServiceAccountRef>,
 
     /// What happens when the token is revoked in the portal. `Reissue` (default): the token is replaced. `Hold`: it is
     /// not replaced, and `Stalled` reports it. A token that is revoked again within 24 hours is not replaced in either
@@ -125,8 +135,8 @@ pub struct RegistryTokenStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uid: Option<String>,
 
-    /// `Ready`, `LoginVerified` and `DescriptionSynced`; `Reconciling`, `Stalled` and `Suspended` are present only
-    /// while they are true.
+    /// `Ready`, `LoginVerified` and `DescriptionSynced`; `ServiceAccountsSynced` if the spec names `ServiceAccount`s;
+    /// `Reconciling`, `Stalled` and `Suspended` are present only while they are true.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -152,6 +162,12 @@ pub struct RegistryTokenStatus {
     /// `replace` of this object, `issuerRotate` and `issuerReplace` of its issuer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub handled_annotations: BTreeMap<String, String>,
+
+    /// `ServiceAccount`s to which the operator adds the Secret, or from which it is still to be removed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128))]
+    #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".into()]))]
+    pub service_accounts: Vec<RecordedServiceAccount>,
 
     /// Time of the next rotation. Absent without `spec.rotation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

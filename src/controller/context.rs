@@ -6,6 +6,7 @@ use super::events::EventRecorder;
 use super::in_flight::InFlight;
 use super::issuer_object::{AnyIssuer, IssuerKey};
 use super::issuer_policy::{IssuerPolicy, require_watched_kind};
+use super::state::account_changes::AccountChanges;
 use super::state::issuer_cache::{ConnectedIssuer, IssuerCache, IssuerEntry};
 use super::state::keyring::Keyring;
 use super::state::object_cache::{IssuerObjectCaches, ObjectCaches};
@@ -55,6 +56,8 @@ pub struct Context {
     /// Verifies logins at registries.
     pub registry: Box<dyn LoginChecker>,
     pub process_state: ProcessState,
+    /// The `ServiceAccount`s that have to be read.
+    pub account_changes: AccountChanges,
     /// Starts a pass of an object.
     pub requeue_token: UnboundedSender<TokenKey>,
     /// UIDs of the issuers that this process has finalized, as long as a cache may still contain them.
@@ -106,6 +109,7 @@ impl Context {
             secrets,
             registry: Box::<RegistryLoginChecker>::default(),
             process_state: ProcessState::default(),
+            account_changes: AccountChanges::default(),
             requeue_token: requeue.token,
             finalized_issuers: tokio::sync::Mutex::default(),
             requeue_issuer: requeue.issuer,

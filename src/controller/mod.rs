@@ -19,6 +19,7 @@ mod live_list;
 pub(crate) mod live_secret;
 mod mac_key;
 mod namespaces;
+mod service_accounts;
 mod snapshot;
 mod span;
 mod state;
@@ -135,6 +136,10 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         } else if !known.contains(&key) {
             // An object that never had our finalizer is only noticed by its deletion event.
             context.process_state.forget(&uid);
+            context.account_changes.forget(&key);
+        }
+        if self::state::token_cache::names_accounts(&token) {
+            context.account_changes.want();
         }
         self::issuer::restore_finalizers::restore_on_token(&context, &token);
         key
@@ -185,6 +190,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
             ),
             mac_key::maintain(&ctx, &stop),
             self::issuer::credentials_watch::run(&ctx),
+            self::service_accounts::run(&ctx),
             self::cache_sync::start_when_synced(&ctx, caches, &readiness, &stop),
         );
     };

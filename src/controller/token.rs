@@ -112,7 +112,7 @@ async fn run_pass(cached: Arc<CachedToken>, ctx: &Context, slot: Option<Acquired
     let mut executor = Executor::new(snapshot, ctx).with_slot(slot);
     let observed = executor.snapshot.observe(ctx, AttemptId::from_random(&bytes), resync);
     let resync = observed.resync_requested;
-    let end = drive(&mut executor, ctx, observed).await;
+    let end = drive(&mut executor, ctx, observed, object.metadata.generation).await;
     if let Some(wait) = executor.slot_wait.take() {
         return PassEnd::WaitsForSlot(wait, resync);
     }
@@ -131,8 +131,14 @@ async fn run_pass(cached: Arc<CachedToken>, ctx: &Context, slot: Option<Acquired
     PassEnd::Ended(result, next)
 }
 
-/// Performs requests until the pass is done. `None` on shutdown, and if it should begin again with a slot.
-async fn drive(executor: &mut Executor<'_>, ctx: &Context, observed: Observed) -> Option<PassResult> {
+/// Performs requests until the pass is done. `None` on shutdown, and if it should begin again with a slot. `generation` is
+/// that of the cached object.
+async fn drive(
+    executor: &mut Executor<'_>,
+    ctx: &Context,
+    observed: Observed,
+    generation: Option<i64>,
+) -> Option<PassResult> {
     let (mut pass, mut next) = Pass::begin(observed);
     loop {
         match next {
@@ -141,7 +147,8 @@ async fn drive(executor: &mut Executor<'_>, ctx: &Context, observed: Observed) -
                 Span::current().record("check", pass.check());
                 tracing::debug!(object = %executor.snapshot.key(), check = pass.check(), ?end, "pass ended");
                 ctx.process_state.record_pass(pass.observed());
-                return Some(end);
+                let retry = Box::pin(executor.sync_service_accounts(pass.observed(), generation)).await;
+                return Some(no_later_than(retry, end));
             }
             Step::Perform(request) => {
                 tracing::debug!(object = %executor.snapshot.key(), ?request, "executing request");
@@ -150,6 +157,17 @@ async fn drive(executor: &mut Executor<'_>, ctx: &Context, observed: Observed) -
                 (pass, next) = pass.step(response, ctx.clock.now());
             }
         }
+    }
+}
+
+/// The result of a pass that has to be repeated after this time.
+fn no_later_than(retry: Option<Duration>, end: PassResult) -> PassResult {
+    match (retry, end) {
+        (Some(retry), PassResult::Idle) => PassResult::IdleFor(retry),
+        (Some(retry), PassResult::IdleFor(left)) => PassResult::IdleFor(left.min(retry)),
+        (Some(retry), PassResult::RequeueAfter(left)) => PassResult::RequeueAfter(left.min(retry)),
+        // It is repeated soon anyway.
+        (_, end) => end,
     }
 }
 

@@ -14,6 +14,7 @@ pub mod observed;
 pub mod pass;
 pub mod protocol;
 pub mod retry;
+pub mod service_accounts;
 pub mod status;
 #[cfg(test)]
 pub(crate) mod test_support;

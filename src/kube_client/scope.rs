@@ -19,7 +19,7 @@ pub enum WatchScope {
 /// More namespaces than one connection to the API server has streams for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "--namespaces lists {count} namespaces, and at most {} are possible: each needs four of the 100 streams that an API server allows per connection. Run another operator for the others, or watch the whole cluster",
+    "--namespaces lists {count} namespaces, and at most {} are possible: each needs five of the 100 streams that an API server allows per connection. Run another operator for the others, or watch the whole cluster",
     WatchScope::MAX_NAMESPACES
 )]
 pub struct TooManyNamespaces {
@@ -27,8 +27,8 @@ pub struct TooManyNamespaces {
 }
 
 impl WatchScope {
-    /// Each namespace has four watches, and an API server allows 100 requests at once per connection.
-    pub const MAX_NAMESPACES: usize = 20;
+    /// Each namespace has up to five watches, and an API server allows 100 requests at once per connection.
+    pub const MAX_NAMESPACES: usize = 16;
 
     /// The scope of these namespaces, each once; without any, the whole cluster.
     ///
@@ -96,6 +96,6 @@ mod tests {
         let all = |count: usize| (0..count).map(|number| format!("n{number}").parse().expect("a namespace"));
         assert!(WatchScope::of(all(WatchScope::MAX_NAMESPACES)).is_ok());
         let refused = WatchScope::of(all(WatchScope::MAX_NAMESPACES + 1)).expect_err("too many");
-        assert!(refused.to_string().contains("21 namespaces, and at most 20"), "{refused}");
+        assert!(refused.to_string().contains("17 namespaces, and at most 16"), "{refused}");
     }
 }

@@ -33,6 +33,10 @@ pub fn spec(change: Value) -> Value {
     json!({"metadata": {"name": "tried"}, "spec": change})
 }
 
+fn accounts(count: usize) -> Value {
+    (0..count).map(|number| json!({"name": format!("account-{number}")})).collect()
+}
+
 /// Cases of a `RegistryToken`.
 pub fn tokens() -> Vec<Case> {
     let described = |text: &str| spec(json!({"description": text}));
@@ -93,6 +97,19 @@ pub fn tokens() -> Vec<Case> {
             secret(json!({"annotations": {"registry-token.dev/reservation": "x"}})),
             "annotations must not use the prefix",
         ),
+        accepted("64 ServiceAccounts", spec(json!({"serviceAccounts": accounts(64)}))),
+        rejected("65 ServiceAccounts", spec(json!({"serviceAccounts": accounts(65)})), "at most 64 items"),
+        rejected(
+            "a ServiceAccount twice",
+            spec(json!({"serviceAccounts": [{"name": "ci"}, {"name": "ci"}]})),
+            "Duplicate value",
+        ),
+        rejected(
+            "a ServiceAccount of another namespace",
+            spec(json!({"serviceAccounts": [{"name": "team-b/ci"}]})),
+            "the name of a Kubernetes object has",
+        ),
+        rejected("a ServiceAccount without a name", spec(json!({"serviceAccounts": [{}]})), "Required value"),
         accepted("a rotation", spec(json!({"rotation": {"interval": "720h"}}))),
         rejected("a rotation every minute", spec(json!({"rotation": {"interval": "1m"}})), "interval must be between"),
         rejected(

@@ -21,7 +21,7 @@ fn examples() -> Vec<(String, String)> {
         })
         .collect();
     all.sort();
-    assert_eq!(all.len(), 9, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    assert_eq!(all.len(), 10, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
     all
 }
 
@@ -68,7 +68,7 @@ async fn the_api_server_accepts_every_example() {
             applied += 1;
         }
     }
-    assert!(applied >= 18, "{applied}");
+    assert!(applied >= 21, "{applied}");
 }
 
 #[tokio::test]

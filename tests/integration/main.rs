@@ -88,6 +88,8 @@ mod runbooks;
 mod runbooks_restore;
 mod secret_leaks;
 mod secret_leaks_unparsable;
+mod service_accounts;
+mod service_accounts_restart;
 mod startup_shutdown;
 mod suspend;
 mod traces;

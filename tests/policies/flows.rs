@@ -5,7 +5,7 @@ use crate::fake_portal::Config;
 use crate::fixture::{LIMIT, Team, binary, issuer_spec, merge, ready, token, until_gone};
 use crate::helpers::current;
 use crate::operator_process;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -20,6 +20,7 @@ pub async fn run(control_plane: &'static ControlPlane) {
         async { released(&team("released").await).await },
         async { restored(&team("restored").await).await },
         async { lost(&team("lost").await).await },
+        async { in_service_accounts(&team("accounts").await).await },
         with_a_ca(control_plane),
         of_a_cluster_issuer(control_plane),
     );
@@ -102,6 +103,34 @@ async fn lost(team: &Team) {
     team.secrets().delete("pull", &kube::api::DeleteParams::default()).await.expect("deleted");
     team.until_replaced("pull", &current(&first)).await;
     team.until_synced("pull").await;
+}
+
+/// The Secret is added to the accounts that the object names, and removed from them.
+pub async fn in_service_accounts(team: &Team) {
+    let accounts: Api<ServiceAccount> = Api::namespaced(team.client.clone(), &team.namespace);
+    let secrets = async |name: &str| -> Vec<String> {
+        let account = accounts.get(name).await.expect("an account");
+        account.image_pull_secrets.into_iter().flatten().map(|secret| secret.name).collect()
+    };
+    team.apply(json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "ci"}, "imagePullSecrets": [{"name": "b"}, {"name": "a"}],
+    }))
+    .await;
+    team.apply(with(json!({"serviceAccounts": [{"name": "default"}, {"name": "ci"}]}))).await;
+    team.until_synced("pull").await;
+    team.until_condition("pull", "ServiceAccountsSynced", "True", "Synced").await;
+    assert_eq!(
+        (secrets("ci").await, secrets("default").await),
+        (vec!["b".into(), "a".into(), "pull".into()], vec!["pull".into()])
+    );
+    team.patch("pull", json!({"spec": {"serviceAccounts": [{"name": "ci"}]}})).await;
+    eventually("the Secret to be removed from the account", LIMIT, async || {
+        let left = secrets("default").await;
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
+    team.delete("pull").await;
+    assert_eq!(secrets("ci").await, ["b", "a"]);
 }
 
 /// The issuer's CA is in a `ConfigMap`. Its objects stay, for `drain`.

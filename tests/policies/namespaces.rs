@@ -84,6 +84,7 @@ async fn a_whole_life_requests_nothing_outside_the_watched_namespaces_and_uses_e
     let position = audit.position().await.expect("position");
     let running = Operator::start(binary(), &kubeconfig, &watching(&names, &["--leader-elect"])).await.expect("starts");
     live(&a).await;
+    flows::in_service_accounts(&b).await;
     b.token("pull", "stays").await;
     b.until_synced("pull").await;
     let mut of_cluster = token("cluster-wide", "names a ClusterTokenIssuer");
@@ -179,6 +180,7 @@ async fn used_without_streaming_lists() -> BTreeSet<String> {
     let audit = control_plane.audit().expect("audit");
     let position = audit.position().await.expect("position");
     let _running = Operator::start(binary(), &kubeconfig, &watching(&[&team.namespace], &[])).await.expect("starts");
+    flows::in_service_accounts(&team).await;
     team.token("pull", "is listed page by page").await;
     team.until_synced("pull").await;
     let events = by_operator(audit.since(position).await.expect("read"));

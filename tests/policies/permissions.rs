@@ -85,9 +85,20 @@ async fn used_without_streaming_lists() -> BTreeSet<String> {
     let options = control_plane::Options { audit: true, feature_gates: Some("WatchList=false"), ..Default::default() };
     let (control_plane, kubeconfig) = start_with(options).await;
     let audit = control_plane.audit().expect("audit");
+    let team = Team::bare(control_plane, "paged", crate::fake_portal::Config::default()).await;
+    let mut object = crate::fixture::token("pull", "names an account");
+    object["spec"]["serviceAccounts"] = json!([{"name": "default"}]);
+    team.apply(object).await;
     let position = audit.position().await.expect("position");
     let _running = Operator::start(binary(), &kubeconfig, &Options::default()).await.expect("the operator starts");
-    let events = audit.since(position).await.expect("read").by(&format!("system:serviceaccount:{OPERATOR}:{OPERATOR}"));
+    let by_operator =
+        async || audit.since(position).await.expect("read").by(&format!("system:serviceaccount:{OPERATOR}:{OPERATOR}"));
+    eventually("the accounts to be listed", LIMIT, async || {
+        let all = used(&by_operator().await);
+        if all.contains("watch serviceaccounts") { Ok(()) } else { Err(format!("{all:?}")) }
+    })
+    .await;
+    let events = by_operator().await;
     assert_none_refused(&events);
     used(&events)
 }

@@ -65,6 +65,40 @@ async fn a_stolen_credential_of_the_operator_writes_only_what_the_operator_write
     the_mac_key_is_created_and_never_replaced(&stage).await;
     other_objects_get_only_the_finalizer(&stage).await;
     no_lease_of_another_controller_is_created(&stage).await;
+    service_accounts_get_and_lose_one_entry(&stage).await;
+}
+
+async fn service_accounts_get_and_lose_one_entry(stage: &Stage) {
+    let Stage { admin, operator, .. } = stage;
+    let entries = |names: &[&str]| -> Value {
+        let all: Vec<Value> = names.iter().map(|name| json!({"name": name})).collect();
+        json!({"imagePullSecrets": all})
+    };
+    let mut account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "ci"}});
+    crate::fixture::merge(&mut account, entries(&["b", "a"]));
+    admin.create(&account).await.expect("created");
+    let patch = async |change: Value| operator.patch("v1/ServiceAccount", "ci", change).await;
+    let only = "changes only imagePullSecrets of a ServiceAccount";
+    for (what, change) in [
+        ("a label", metadata(json!({"labels": {"a": "b"}}))),
+        ("an annotation", metadata(json!({"annotations": {"eks.amazonaws.com/role-arn": "admin"}}))),
+        ("a finalizer", metadata(json!({"finalizers": [FINALIZER]}))),
+        ("an owner", metadata(json!({"ownerReferences": [owner("7")]}))),
+        ("secrets", json!({"secrets": [{"name": "pull"}]})),
+        ("the token", json!({"automountServiceAccountToken": false})),
+    ] {
+        assert_refused(what, patch(change).await, only);
+    }
+    let one = "adds one entry at the end of imagePullSecrets";
+    for names in [&["a", "b"][..], &["pull", "b", "a"], &["b", "a", "pull", "more"], &["pull"], &["b", "pull"], &[]] {
+        assert_refused(&format!("{names:?}"), patch(entries(names)).await, one);
+    }
+    assert_accepted("an entry", patch(entries(&["b", "a", "pull"])).await);
+    assert_accepted("no change", patch(entries(&["b", "a", "pull"])).await);
+    assert_accepted("without the entry", patch(entries(&["b", "a"])).await);
+    assert_accepted("without an entry", patch(entries(&["a"])).await);
+    assert_accepted("without any", patch(json!({"imagePullSecrets": null})).await);
+    assert_accepted("the first entry", patch(entries(&["pull"])).await);
 }
 
 async fn secrets_of_other_types_and_owners_are_not_created(stage: &Stage) {

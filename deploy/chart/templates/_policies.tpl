@@ -174,6 +174,46 @@ validations:
       set the same name in this policy.
 {{- end }}
 
+{{- define "registry-token-operator.policies.service-accounts" -}}
+failurePolicy: Fail
+matchConstraints:
+  resourceRules:
+    - apiGroups: [""]
+      apiVersions: [v1]
+      operations: [UPDATE]
+      resources: [serviceaccounts]
+matchConditions:
+  - name: by-the-operator
+    expression: (request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])
+variables:
+  - name: names
+    expression: object.?imagePullSecrets.orValue([]).map(s, s.?name.orValue(''))
+  - name: oldNames
+    expression: oldObject.?imagePullSecrets.orValue([]).map(s, s.?name.orValue(''))
+  - name: removed
+    expression: variables.oldNames.filter(n, !(n in variables.names))
+validations:
+  - expression: >-
+      object.?secrets == oldObject.?secrets &&
+      object.?automountServiceAccountToken == oldObject.?automountServiceAccountToken &&
+      object.metadata.?labels == oldObject.metadata.?labels &&
+      object.metadata.?annotations == oldObject.metadata.?annotations &&
+      object.metadata.?ownerReferences == oldObject.metadata.?ownerReferences &&
+      object.metadata.?finalizers == oldObject.metadata.?finalizers
+    reason: Forbidden
+    message: >-
+      The operator changes only imagePullSecrets of a ServiceAccount. If the operator did not send this request, its
+      credentials are stolen: delete its ServiceAccount and create it again.
+  - expression: >-
+      variables.names == variables.oldNames ||
+      (variables.names.size() > 0 && variables.names == variables.oldNames + [variables.names[variables.names.size() - 1]]) ||
+      (variables.names == variables.oldNames.filter(n, n in variables.names) && variables.removed.all(n, n == variables.removed[0]))
+    reason: Forbidden
+    message: >-
+      The operator adds one entry at the end of imagePullSecrets, or removes one, and keeps the others in their order. If
+      the operator did not send this request, its credentials are stolen: delete its ServiceAccount and create it again.
+{{- end }}
+
 {{- define "registry-token-operator.policies.status" -}}
 failurePolicy: Fail
 matchConstraints:

@@ -36,6 +36,11 @@
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
+# Add the pull secret to the ServiceAccounts that a RegistryToken names. They are watched as metadata, once an object names
+# one, and read by name. deploy/policies/operator restricts the writes to imagePullSecrets.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, list, watch, patch]
 # Emit Events, shown by `kubectl describe`.
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -74,6 +79,11 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, patch]
+# Add the pull secret to the ServiceAccounts that a RegistryToken names. They are watched as metadata, once an object names
+# one, and read by name. deploy/policies/operator restricts the writes to imagePullSecrets.
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [get, list, watch, patch]
 # Emit Events, shown by `kubectl describe`.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -3,6 +3,7 @@
 pub(crate) mod json;
 pub(crate) mod partial_status;
 pub(crate) mod prune;
+pub(crate) mod service_account;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};

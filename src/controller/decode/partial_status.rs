@@ -4,7 +4,7 @@
 
 use super::json;
 use super::{InvalidObject, parse};
-use crate::api::{IssuerStatus, ObjectName, RegistryTokenStatus, ShortDuration};
+use crate::api::{IssuerStatus, ObjectName, RecordedServiceAccount, RegistryTokenStatus, ShortDuration};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde::de::DeserializeOwned;
@@ -61,8 +61,17 @@ pub fn token_status(object: &[u8]) -> Option<RegistryTokenStatus> {
         retiring,
         handled_annotations: handled.filter(|(_, value)| value.len() <= MAX_VALUE_BYTES).collect(),
         upstream_revocation: bounded_field(status, "upstreamRevocation"),
+        service_accounts: service_accounts(status),
         ..RegistryTokenStatus::default()
     })
+}
+
+/// The accounts from which the Secret has to be removed. Each is read again.
+fn service_accounts(status: &[u8]) -> Vec<RecordedServiceAccount> {
+    let all = json::items(non_null_field(status, "serviceAccounts").unwrap_or(b"[]")).unwrap_or_default();
+    let names = all.into_iter().filter_map(|record| json::text(record, "name")?.parse().ok());
+    let record = |name| RecordedServiceAccount { name, uid: None, resource_version: None, overwritten: None };
+    names.map(record).take(MAX_NAMES).collect()
 }
 
 /// What an issuer protects, and the portal of its tokens.

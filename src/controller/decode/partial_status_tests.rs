@@ -21,6 +21,7 @@ fn status() -> Value {
         "handledAnnotations": {"rotate": "1"},
         "upstreamRevocation": {"time": good, "again": false},
         "nextRotationTime": good,
+        "serviceAccounts": [{"name": "ci", "uid": "a", "resourceVersion": "7"}],
     })
 }
 
@@ -75,6 +76,9 @@ fn an_invalid_time_in_a_status_keeps_everything_that_proves_its_tokens() {
         assert_eq!(found.secret.and_then(|secret| secret.uid).as_deref(), Some("s"), "{pointer}");
         assert_eq!(found.handled_annotations.get("rotate").map(String::as_str), Some("1"), "no action is repeated");
         assert!(found.conditions.is_empty(), "so that the status is written again");
+        let accounts: Vec<&str> = found.service_accounts.iter().map(|account| account.name.as_str()).collect();
+        assert_eq!(accounts, ["ci"], "the Secret is still removed from its accounts");
+        assert!(found.service_accounts[0].resource_version.is_none(), "they are read again");
         assert_eq!((object.metadata.finalizers, object.spec.description.as_str()), (Some(vec!["f".to_owned()]), "d"));
     }
 }
@@ -104,7 +108,7 @@ fn a_status_that_is_too_long_is_read_without_its_long_values() {
     ];
     for (number, spoil) in spoil.into_iter().enumerate() {
         let mut status = status();
-        spoil(&mut status, "x".repeat(70_000));
+        spoil(&mut status, "x".repeat(100_000));
         let (object, why) = read(&status);
         assert!(why.contains("more than 32768"), "{number}: {why}");
         let found = object.status.expect("a status");

@@ -16,12 +16,14 @@ use kube::core::object::HasStatus;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
-/// Longest spec and finalizers of a `RegistryToken`, in bytes: five times what the CRD accepts.
-const MAX_TOKEN_BYTES: usize = 32 * 1024;
+/// Longest spec and finalizers of a `RegistryToken`, in bytes: twice what the CRD accepts.
+const MAX_TOKEN_BYTES: usize = 48 * 1024;
 /// Longest spec and finalizers of an issuer, in bytes: twice the CA bundles that the CRD accepts.
 const MAX_ISSUER_BYTES: usize = 256 * 1024;
-/// Longest status, in bytes.
-const MAX_STATUS_BYTES: usize = 32 * 1024;
+/// Longest status of a `RegistryToken`, in bytes: more than 128 recorded `ServiceAccount`s and every condition take.
+const MAX_TOKEN_STATUS_BYTES: usize = 96 * 1024;
+/// Longest status of an issuer, in bytes.
+const MAX_ISSUER_STATUS_BYTES: usize = 32 * 1024;
 /// Longest list of confirmed revocations that is cached, in bytes.
 const MAX_LIST_BYTES: usize = 4096;
 
@@ -59,11 +61,11 @@ pub fn live_issuer<I: IssuerResource>(object: &[u8]) -> Option<I> {
 }
 
 fn parse_token(object: &[u8]) -> Decoded<RegistryToken> {
-    decode::object_with_status(object, MAX_STATUS_BYTES, partial_status::token_status)
+    decode::object_with_status(object, MAX_TOKEN_STATUS_BYTES, partial_status::token_status)
 }
 
 fn parse_issuer<I: IssuerResource>(object: &[u8]) -> Decoded<I> {
-    decode::object_with_status(object, MAX_STATUS_BYTES, partial_status::issuer_status)
+    decode::object_with_status(object, MAX_ISSUER_STATUS_BYTES, partial_status::issuer_status)
 }
 
 /// Rejects objects that would take more space in the cache than this.
@@ -146,7 +148,7 @@ mod tests {
         assert!(decode_token(object(4096).as_bytes()).is_ok(), "what is not cached does not count");
         let large = object(MAX_TOKEN_BYTES);
         let invalid = decode_token(large.as_bytes()).expect_err("too large");
-        assert!(invalid.error.contains("more than 32768") && invalid.reference.name.as_deref() == Some("pull"));
+        assert!(invalid.error.contains("more than 49152") && invalid.reference.name.as_deref() == Some("pull"));
         assert!(invalid.partial.is_none() && live_token(large.as_bytes()).is_some(), "only the cache has a bound");
     }
 

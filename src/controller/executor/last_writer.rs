@@ -1,5 +1,5 @@
-//! Finds the last writer of the pull secret in its managed fields. They are read only if the Secret is overwritten
-//! repeatedly: watches and other reads never parse them.
+//! Finds the last writer of a pull secret or a `ServiceAccount` in its managed fields. They are read only if our content is
+//! overwritten: watches and other reads never parse them.
 
 use super::Executor;
 use crate::controller::CONTROLLER_NAME;
@@ -13,19 +13,19 @@ impl Executor<'_> {
     pub(crate) async fn find_last_writer(&self) -> Response {
         let secrets = self.snapshot.secrets(self.ctx);
         let found = call("read who wrote the Secret", secrets.get_metadata_text(&self.snapshot.secret_name())).await;
-        Response::LastWriter(found.ok().and_then(|text| last_writer(&text)))
+        Response::LastWriter(found.ok().and_then(|text| last_writer(&text, "f:data")))
     }
 }
 
-/// The latest manager of the content, or else of the metadata.
-fn last_writer(text: &str) -> Option<String> {
+/// The latest manager of a field, or else of anything.
+pub(super) fn last_writer(text: &str, field: &str) -> Option<String> {
     let object: Value = serde_saphyr::from_str(text).ok()?;
     let entries = object["metadata"]["managedFields"].as_array()?;
     let others =
         || entries.iter().filter(|entry| entry["manager"].as_str().is_some_and(|name| name != CONTROLLER_NAME));
     let time = |entry: &&Value| entry["time"].as_str().unwrap_or_default().to_owned();
-    let of_content = others().filter(|entry| entry["fieldsV1"].get("f:data").is_some()).max_by_key(time);
-    let latest = of_content.or_else(|| others().max_by_key(time))?;
+    let of_field = others().filter(|entry| entry["fieldsV1"].get(field).is_some()).max_by_key(time);
+    let latest = of_field.or_else(|| others().max_by_key(time))?;
     latest["manager"].as_str().map(crate::sanitize::sanitize)
 }
 
@@ -39,7 +39,7 @@ mod tests {
     }
 
     fn of(entries: &[Value]) -> Option<String> {
-        last_writer(&json!({"metadata": {"managedFields": entries}}).to_string())
+        last_writer(&json!({"metadata": {"managedFields": entries}}).to_string(), "f:data")
     }
 
     #[test]
@@ -60,7 +60,7 @@ mod tests {
     fn unparsable_metadata_names_no_writer() {
         let deep = "{\"f:a\":".repeat(300) + "{}" + &"}".repeat(300);
         for text in ["", "{}", "[]", r#"{"metadata":{"managedFields":[{"time":3}]}}"#, &deep] {
-            assert_eq!(last_writer(text), None, "{text}");
+            assert_eq!(last_writer(text, "f:data"), None, "{text}");
         }
     }
 }

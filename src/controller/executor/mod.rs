@@ -10,6 +10,7 @@ mod portal;
 mod registry;
 mod secret;
 mod secret_patch;
+mod service_accounts;
 mod slot;
 
 use super::api_call::{ApiError, with_waits_during_shutdown};
@@ -91,7 +92,8 @@ impl<'a> Executor<'a> {
             Request::WriteSecret(write) => self.write_secret(&write).await,
             // The leader writes it.
             Request::WriteStatus(_) if self.is_deposed => return None,
-            Request::WriteStatus(status) => self.write_status(*status).await,
+            // Boxed, so that the future of every other request stays small.
+            Request::WriteStatus(status) => Box::pin(self.write_status(*status)).await,
             Request::RequestToken { description } => return self.request_token(&description).await,
             Request::QueryRows(rows) => return self.query_rows(&rows).await,
             Request::EditDescription { token, description } => return self.edit(&token, &description).await,

@@ -55,6 +55,9 @@ impl Executor<'_> {
         finalizers.retain(|finalizer| finalizer != FINALIZER);
         if wanted {
             finalizers.push(FINALIZER.to_owned());
+        } else {
+            // Boxed: most objects have none.
+            Box::pin(self.clean_service_accounts()).await;
         }
         let body = json!({"metadata": {
             "uid": self.snapshot.object.uid(),

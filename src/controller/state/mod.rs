@@ -1,6 +1,7 @@
 //! What the process keeps between passes, and what they share: caches, connected issuers, MAC keys, and what a pass
 //! leaves for the next one.
 
+pub(crate) mod account_changes;
 pub(crate) mod issuer_cache;
 pub(crate) mod keyring;
 pub(crate) mod object_cache;

@@ -35,6 +35,8 @@ pub struct CachedToken {
     issuer_name: Box<str>,
     /// The ids of the tokens in status, each in a line.
     ids: Box<str>,
+    /// The names of its `ServiceAccount`s, each in a line, with a space and the recorded version if there is one.
+    accounts: Box<str>,
     /// `spec.rotation.interval` in seconds; 0 without rotation.
     rotation_seconds: u64,
     protected: bool,
@@ -58,6 +60,7 @@ impl CachedToken {
             issuer_kind: token.spec.issuer_ref.kind,
             issuer_name: token.spec.issuer_ref.name.as_str().into(),
             ids: ids.join("\n").into_boxed_str(),
+            accounts: account_lines(token),
             rotation_seconds: token.spec.rotation.as_ref().map_or(0, |rotation| rotation.interval.0.as_secs()),
             protected: has_finalizer(token.finalizers()),
             deleting: token.metadata.deletion_timestamp.is_some(),
@@ -106,6 +109,17 @@ impl CachedToken {
         self.ids.lines().any(|known| same_id(known, id))
     }
 
+    /// Whether its spec or its status names a `ServiceAccount`.
+    pub const fn names_accounts(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    /// The `ServiceAccount`s that its spec or its status names, with the recorded version.
+    pub fn service_accounts(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let parts = |line| str::split_once(line, ' ').map_or((line, None), |(name, version)| (name, Some(version)));
+        self.accounts.lines().map(parts)
+    }
+
     /// Whether it has the operator's finalizer.
     pub const fn is_protected(&self) -> bool {
         self.protected
@@ -125,6 +139,27 @@ impl CachedToken {
     pub fn rotation_interval(&self) -> Option<Duration> {
         (self.rotation_seconds > 0).then(|| Duration::from_secs(self.rotation_seconds))
     }
+}
+
+/// Whether the spec or the status of an object names a `ServiceAccount`.
+pub fn names_accounts(token: &RegistryToken) -> bool {
+    let recorded = token.status.as_ref().is_some_and(|status| !status.service_accounts.is_empty());
+    recorded || !token.spec.service_accounts.is_empty()
+}
+
+fn account_lines(token: &RegistryToken) -> Box<str> {
+    let recorded = token.status.as_ref().map(|status| status.service_accounts.as_slice()).unwrap_or_default();
+    let mut lines: Vec<String> = recorded
+        .iter()
+        .map(|record| match &record.resource_version {
+            Some(version) => format!("{} {version}", record.name),
+            None => record.name.to_string(),
+        })
+        .collect();
+    let named = token.spec.service_accounts.iter();
+    let new = named.filter(|account| recorded.iter().all(|record| record.name != account.name));
+    lines.extend(new.map(|account| account.name.to_string()));
+    lines.join("\n").into_boxed_str()
 }
 
 impl ShownObject for CachedToken {

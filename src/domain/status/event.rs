@@ -5,6 +5,7 @@ use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::request_cause::RequestCause;
 use crate::domain::model::token::TokenRef;
+use crate::domain::service_accounts::Report;
 
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and only one exists at a time")]
@@ -58,6 +59,8 @@ pub enum StatusEvent {
     RevocationsConfirmed(Vec<String>),
     /// A token without proof may still belong to this object: it stays recorded, and is reported.
     TokenUnverified(TokenRef),
+    /// The `ServiceAccount`s were checked, or are about to be changed.
+    ServiceAccountsChecked(Report),
     /// A token that nothing else names must be revoked. It is proved to belong to this object.
     TokenRetiring(RetiringToken),
 }

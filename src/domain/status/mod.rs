@@ -4,6 +4,7 @@ mod context;
 mod event;
 mod ready;
 mod rotation;
+mod service_accounts;
 mod upstream_revocation;
 mod verified_entries;
 mod waiting;
@@ -19,6 +20,8 @@ pub use self::event::StatusEvent;
 pub use self::ready::ready_condition;
 use self::ready::{derive_ready, is_ready, set_condition, set_login_verified, set_problem, set_suspended};
 use self::rotation::{next_rotation, retire_previous, set_windows_valid};
+pub use self::service_accounts::service_accounts_condition;
+use self::service_accounts::set_service_accounts;
 use self::verified_entries::VerifiedEntries;
 pub use self::waiting::waiting_condition;
 use super::clock_skew::clamp_timestamps;
@@ -144,6 +147,7 @@ fn apply(
         StatusEvent::RevocationsConfirmed(ids) => {
             status.retiring.retain(|token| proofs.is_retiring(&token.id) || !ids.contains(&token.id));
         }
+        StatusEvent::ServiceAccountsChecked(report) => set_service_accounts(status, context, report),
         StatusEvent::TokenUnverified(token) => record_unverified(status, context, token),
         StatusEvent::TokenRetiring(token) => record_retiring(status, context, token, proofs),
     }
