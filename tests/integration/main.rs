@@ -42,6 +42,7 @@ mod egress;
 mod examples;
 #[path = "../fault_matrix/mod.rs"]
 mod fault_matrix;
+mod first_pod;
 #[path = "../support/fixture.rs"]
 mod fixture;
 mod forged;
