@@ -5,7 +5,6 @@ use crate::domain::model::token::TokenRow;
 use crate::domain::test_support::{
     World, apply, at_rest, at_rest_with, change_issuer, first_attempt, marker, problem, row,
 };
-use std::time::Duration;
 
 /// The description was edited to `after`, and the portal shows this text.
 fn edited(shown: &str) -> World {
@@ -100,8 +99,6 @@ fn a_rejected_description_is_reported_and_left_until_it_changes() {
     assert_eq!((status.description_synced, status.description_rejected), (None, Some(2)));
     assert!(status.ready, "pods can pull");
     assert_ne!(decide(&world.observed), Action::SyncDescription);
-    world.observed.edit_retry_after = Some(Duration::ZERO);
-    assert_eq!(decide(&world.observed), Action::SyncDescription, "it is retried later");
     let mut gone = World::of(world.observed).listing(&[]);
     assert_eq!(run(&mut gone), Outcome::Redecide, "a token that is not listed is no second problem");
     assert_eq!(gone.labels, ["find 17"], "nothing is written");
