@@ -4,7 +4,8 @@
 pub const GROUP: &str = "registry-token.dev";
 
 /// On a `RegistryToken`: its tokens are revoked before the object is deleted. On an issuer and on the Secret with its
-/// portal credentials: they are still needed for these revocations.
+/// portal credentials: they are still needed for these revocations. On a `ClusterRegistryToken`: its `RegistryToken`s are
+/// deleted first.
 pub const FINALIZER: &str = "registry-token.dev/revoke";
 
 /// Label of a pull secret. The value is the UID of the `RegistryToken` that owns it. The operator watches only Secrets
@@ -42,12 +43,12 @@ pub const PROVENANCE_ANNOTATION: &str = "registry-token.dev/provenance";
 /// writer.
 pub const CHECKSUM_ANNOTATION: &str = "registry-token.dev/checksum";
 
-/// On a `RegistryToken` or an issuer, set by the user: any new value rotates the token. The old token is revoked after
-/// the overlap.
+/// On a `RegistryToken`, a `ClusterRegistryToken` or an issuer, set by the user: any new value rotates the token. The old
+/// token is revoked after the overlap.
 pub const ROTATE_ANNOTATION: &str = "registry-token.dev/rotate";
 
-/// On a `RegistryToken` or an issuer, set by the user: any new value replaces a compromised token. The old token is
-/// revoked as soon as the new one is stored.
+/// On a `RegistryToken`, a `ClusterRegistryToken` or an issuer, set by the user: any new value replaces a compromised
+/// token. The old token is revoked as soon as the new one is stored.
 pub const REPLACE_ANNOTATION: &str = "registry-token.dev/replace";
 
 /// On a `RegistryToken`, set by the user: comma-separated ids of its tokens that are revoked in the portal. If the
@@ -56,7 +57,8 @@ pub const REPLACE_ANNOTATION: &str = "registry-token.dev/replace";
 pub const CONFIRMED_REVOKED_ANNOTATION: &str = "registry-token.dev/confirmed-revoked";
 
 /// On a `RegistryToken`, set by the user: any new value triggers a full check of the object, including the content of
-/// the Secret. On an issuer, it triggers an audit of the portal.
+/// the Secret. On a `ClusterRegistryToken`, it triggers this for each of its objects. On an issuer, it triggers an audit of
+/// the portal.
 pub const RECONCILE_ANNOTATION: &str = "registry-token.dev/reconcile";
 
 /// On a Secret without a controller, set to `true` by the user: the `RegistryToken` that names the Secret takes it over
@@ -82,6 +84,18 @@ pub const INSTALLATION_ANNOTATION: &str = "registry-token.dev/installation";
 /// watch for it.
 pub const ROTATED_AT_ANNOTATION: &str = "registry-token.dev/rotated-at";
 
-/// Names of the labels and annotations that were applied from `spec.secret`. A key that is removed from the spec is
-/// removed from the Secret; keys that others added stay.
+/// Names of the labels and annotations that were applied to a Secret from `spec.secret`, or to a `RegistryToken` from the
+/// template of a `ClusterRegistryToken`. A key that is removed there is removed from the object; keys that others added
+/// stay.
 pub const LAST_APPLIED_KEYS_ANNOTATION: &str = "registry-token.dev/last-applied-keys";
+
+/// Label of a `RegistryToken` that a `ClusterRegistryToken` created. The value is the name of the latter, or `h_` and a
+/// hash if the name is longer than 63 characters.
+pub const CLUSTER_TOKEN_LABEL: &str = "registry-token.dev/cluster-registry-token";
+
+/// On a `RegistryToken` that a `ClusterRegistryToken` created: since when its namespace does not match.
+pub const UNMATCHED_SINCE_ANNOTATION: &str = "registry-token.dev/unmatched-since";
+
+/// On a `RegistryToken` that a `ClusterRegistryToken` created: hash of the annotations `rotate`, `replace` and `reconcile`
+/// that were copied last.
+pub const COPIED_REQUESTS_ANNOTATION: &str = "registry-token.dev/copied-requests";

@@ -1,6 +1,6 @@
 //! The CRDs as committed under `crds/`.
 
-use super::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
+use super::{ClusterRegistryToken, ClusterTokenIssuer, RegistryToken, TokenIssuer};
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub struct CrdDocument {
 /// # Errors
 /// Fails only if a kind cannot be serialized, which the drift test would detect.
 pub fn custom_resource_definitions() -> Result<Vec<CrdDocument>, serde_json::Error> {
-    let kinds = [RegistryToken::crd(), ClusterTokenIssuer::crd(), TokenIssuer::crd()];
+    let kinds = [RegistryToken::crd(), ClusterRegistryToken::crd(), ClusterTokenIssuer::crd(), TokenIssuer::crd()];
     kinds
         .into_iter()
         .map(|crd| {

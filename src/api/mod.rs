@@ -5,6 +5,7 @@
 
 mod annotations;
 mod auth;
+mod cluster_registry_token;
 mod crd;
 mod duration;
 mod issuer;
@@ -21,11 +22,12 @@ mod thinkwise;
 mod tls;
 
 pub use self::annotations::{
-    ADOPT_ANNOTATION, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CONFIRMED_REVOKED_ANNOTATION,
-    CREDENTIALS_LABEL, FINALIZER, GROUP, INSTALLATION_ANNOTATION, LAST_APPLIED_KEYS_ANNOTATION, MAC_ANNOTATION,
-    ORPHANED_ANNOTATION, OWNER_LABEL, PROVENANCE_ANNOTATION, RECONCILE_ANNOTATION, REGISTRIES_ANNOTATION,
-    REPLACE_ANNOTATION, RESERVATION_ANNOTATION, ROTATE_ANNOTATION, ROTATED_AT_ANNOTATION, STORED_ANNOTATION,
-    TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
+    ADOPT_ANNOTATION, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CLUSTER_TOKEN_LABEL,
+    CONFIRMED_REVOKED_ANNOTATION, COPIED_REQUESTS_ANNOTATION, CREDENTIALS_LABEL, FINALIZER, GROUP,
+    INSTALLATION_ANNOTATION, LAST_APPLIED_KEYS_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL,
+    PROVENANCE_ANNOTATION, RECONCILE_ANNOTATION, REGISTRIES_ANNOTATION, REPLACE_ANNOTATION, RESERVATION_ANNOTATION,
+    ROTATE_ANNOTATION, ROTATED_AT_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION, UNMATCHED_SINCE_ANNOTATION,
+    USERNAME_ANNOTATION,
 };
 pub use self::issuer_ref::{IssuerKind, IssuerRef};
 pub use self::policies::{DeletionPolicy, RotationSpec, RotationWindowSpec, UpstreamRevocationPolicy};
@@ -33,6 +35,10 @@ pub use self::thinkwise::tasks::{
     BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
 };
 pub use auth::{Auth, AuthType, Basic, BasicSecretRef, OAuth2ClientCredentials, OAuth2SecretRef};
+pub use cluster_registry_token::{
+    ClusterRegistryToken, ClusterRegistryTokenSpec, ClusterRegistryTokenStatus, NamespaceCounts, NamespaceFailure,
+    TokenTemplate, TokenTemplateMetadata,
+};
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use issuer::{

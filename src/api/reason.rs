@@ -109,6 +109,18 @@ pub enum Reason {
     SecretImmutable,
     /// The API server rejects the Secret: quota, admission or permissions.
     SecretRejected,
+    /// Every matching namespace has a working token.
+    TokensReady,
+    /// Tokens of matching namespaces are being requested or changed.
+    TokensPending,
+    /// Tokens of matching namespaces require manual action; `status.failures` names them.
+    TokensFailing,
+    /// The tokens are being revoked, because the object is being deleted.
+    TokensRevoking,
+    /// A `RegistryToken` of this name exists and is not managed by this object.
+    TokenNotOwned,
+    /// The API server rejects the `RegistryToken`: quota, admission or validation.
+    TokenRejected,
     /// The description and the marker together are longer than the portal allows.
     DescriptionTooLong,
     /// The issuer refers to another portal than the one that contains the token.

@@ -34,7 +34,11 @@ use std::collections::BTreeMap;
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("(has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : oldSelf.metadata.name)")
         .message("secret.name cannot be changed, because pods refer to it. Create a second RegistryToken with the other name and delete this one when no pod uses it")
-        .field_path(".spec.secret")
+        .field_path(".spec.secret"),
+    // Not at the field itself, because a template of a ClusterRegistryToken may contain $(NAMESPACE) there.
+    validation = Rule::new("!has(self.spec.secret) || !has(self.spec.secret.labels) || self.spec.secret.labels.all(k, self.spec.secret.labels[k].matches('^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$'))")
+        .message("a label's value has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit; use annotations for other text")
+        .field_path(".spec.secret.labels")
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.issuerRef == oldSelf.issuerRef")
@@ -109,7 +113,6 @@ pub struct SecretTemplate {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63}))]
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$') && k.split('/')[0].size() <= 253)").message("a label's key is a name of at most 63 letters, digits, '-', '_' and '.', optionally prefixed with a DNS name and a slash, such as app or example.com/app"))]
-    #[x_kube(validation = Rule::new("self.all(k, self[k].matches('^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$'))").message("a label's value has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit; use annotations for other text"))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("labels must not use the prefix registry-token.dev/, which is reserved for the operator"))]
     pub labels: BTreeMap<String, String>,
 

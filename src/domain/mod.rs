@@ -4,6 +4,7 @@
 pub mod actions;
 pub mod audit;
 pub mod clock_skew;
+pub mod cluster_token;
 pub mod decide;
 #[cfg(test)]
 mod fuzz;

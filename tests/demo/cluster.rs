@@ -67,7 +67,7 @@ impl Cluster {
         cluster.made.push(TEAM);
         cluster.apply(&crds())?;
         cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}")?;
-        for definition in ["registrytokens", "clustertokenissuers", "tokenissuers"] {
+        for definition in ["registrytokens", "clusterregistrytokens", "clustertokenissuers", "tokenissuers"] {
             let name = format!("crd/{definition}.registry-token.dev");
             cluster.run(&["wait", "--for=condition=Established", &name, "--timeout=60s"], None)?;
         }

@@ -153,7 +153,7 @@ impl Operator {
 pub fn crds() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     let mut all = String::new();
-    for file in ["registrytokens.yaml", "clustertokenissuers.yaml", "tokenissuers.yaml"] {
+    for file in ["registrytokens.yaml", "clusterregistrytokens.yaml", "clustertokenissuers.yaml", "tokenissuers.yaml"] {
         all += &std::fs::read_to_string(folder.join(file)).unwrap_or_default();
         all += "\n---\n";
     }
