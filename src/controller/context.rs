@@ -2,6 +2,7 @@
 
 use super::OperatorConfig;
 use super::clock::Clock;
+use super::cluster_token::state::ClusterTokens;
 use super::events::EventRecorder;
 use super::in_flight::InFlight;
 use super::issuer_object::{AnyIssuer, IssuerKey};
@@ -51,6 +52,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     pub issuers: IssuerCache,
     pub tokens: TokenCache,
+    /// `ClusterRegistryToken`s and namespaces.
+    pub cluster_tokens: ClusterTokens,
     /// The metadata of Secrets with the owner label.
     pub secrets: Store<CachedSecret>,
     /// Verifies logins at registries.
@@ -89,6 +92,7 @@ impl Context {
         settings: OperatorConfig,
         tokens: TokenCache,
         secrets: Store<CachedSecret>,
+        cluster_tokens: ClusterTokens,
         requeue: RequeueChannels,
         keyring: Keyring,
         stop: CancellationToken,
@@ -106,6 +110,7 @@ impl Context {
             metrics,
             issuers: IssuerCache::default(),
             tokens,
+            cluster_tokens,
             secrets,
             registry: Box::<RegistryLoginChecker>::default(),
             process_state: ProcessState::default(),
@@ -254,6 +259,7 @@ impl Context {
             self.issuers.forget_audits(&key);
             self.request_audit(&key);
         }
+        self.cluster_tokens.requeue_all();
         self.requeue_all_tokens().await;
     }
 

@@ -116,6 +116,13 @@ pub fn report_issuer(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     }
 }
 
+/// Reports a `ClusterRegistryToken` that cannot be parsed.
+pub fn report_cluster_token(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
+    if skipped.report {
+        emit_invalid(ctx, skipped.object, format!("this ClusterRegistryToken {}", remedy(skipped)));
+    }
+}
+
 /// Reports a Secret whose metadata cannot be parsed.
 pub fn report_secret(ctx: &SharedContext, skipped: &SkippedObject<'_>) {
     if skipped.report {

@@ -4,6 +4,7 @@ mod annotations;
 mod api_call;
 mod cache_sync;
 mod clock;
+mod cluster_token;
 mod context;
 mod decode;
 mod events;
@@ -27,6 +28,7 @@ mod token;
 mod watch;
 mod work_queue;
 
+use self::cluster_token::state::ClusterTokens;
 use self::context::{Context, RequeueChannels};
 use self::invalid_objects::skip_invalid;
 use self::issuer::controller::WatchedKind;
@@ -93,6 +95,9 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let (secrets, secret_writer) = reflector::store();
     let (requeue_token, token_requeues) = unbounded_channel();
     let (requeue_issuer, issuer_requeues) = unbounded_channel();
+    let (requeue_cluster_token, cluster_token_requeues) = unbounded_channel();
+    let (cluster_token_store, object_writer) = reflector::store();
+    let (namespace_store, namespace_writer) = reflector::store();
     let keyring = Keyring::new(settings.mac_key_secret.clone());
     let election = settings.election.clone();
     self::api_call::set_shutdown_token(&stop);
@@ -101,6 +106,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         settings,
         tokens.clone(),
         secrets.clone(),
+        ClusterTokens::new(cluster_token_store, namespace_store, requeue_cluster_token),
         RequeueChannels { token: requeue_token, issuer: requeue_issuer },
         keyring,
         stop.clone(),
@@ -110,6 +116,15 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let (token_watches, secret_watches) = (register(Kind::RegistryToken), register(Kind::Secret));
     let cluster = ctx.scope.is_cluster_wide().then(|| WatchedKind::new(register(Kind::ClusterTokenIssuer)));
     let namespaced = WatchedKind::new(register(Kind::TokenIssuer));
+    let cluster_tokens = ctx.scope.is_cluster_wide().then(|| cluster_token::controller::Watched {
+        objects: register(Kind::ClusterRegistryToken),
+        namespaces: register(Kind::Namespace),
+        object_writer,
+        namespace_writer,
+    });
+    if cluster_tokens.is_none() {
+        tracing::info!("single namespaces are watched: ClusterRegistryTokens and ClusterTokenIssuers are not served");
+    }
     let caches = ObjectCaches {
         tokens: ObjectCache::new(token_store.clone(), &token_watches),
         secrets: ObjectCache::new(secrets.clone(), &secret_watches),
@@ -142,6 +157,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
             context.account_changes.want();
         }
         self::issuer::restore_finalizers::restore_on_token(&context, &token);
+        context.cluster_tokens.token_changed(&key.name);
         key
     });
     let watch = watch_objects(&client, self::state::secret_cache::decode_meta);
@@ -188,6 +204,11 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
                 &ctx,
                 &stop
             ),
+            async {
+                let Some(watched) = cluster_tokens else { return };
+                let heartbeat = Arc::clone(&readiness).heartbeat("cluster tokens");
+                cluster_token::controller::run(watched, cluster_token_requeues, heartbeat, &ctx).await;
+            },
             mac_key::maintain(&ctx, &stop),
             self::issuer::credentials_watch::run(&ctx),
             self::service_accounts::run(&ctx),

@@ -4,7 +4,7 @@
 use crate::api::{NamespaceName, ObjectName, ParseNameError};
 use axum::http::HeaderValue;
 use axum::http::header::ACCEPT;
-use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions};
 pub(crate) use kube::core::Request;
 use kube::core::{NamespaceResourceScope, ObjectList, PartialObjectMeta, request};
 use kube::{Api, Client, Error, Resource};
@@ -106,6 +106,15 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
 }
 
 impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
+    /// Deletes this version of an object. The response is not parsed.
+    pub(crate) async fn delete_version(&self, name: &str, uid: &str, version: &str) -> Result<(), Error> {
+        let (api, name) = self.checked_name(name)?;
+        let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: Some(version.to_owned()) };
+        let params = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+        let request = Request::new(api.resource_url()).delete(name.as_str(), &params).map_err(Error::BuildRequest)?;
+        api.clone().into_client().request_text(request).await.map(drop)
+    }
+
     fn api(&self) -> Result<&Api<K>, Error> {
         self.api.as_ref().map_err(invalid_name)
     }

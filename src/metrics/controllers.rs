@@ -28,6 +28,8 @@ pub enum Controller {
     ClusterTokenIssuer,
     /// Reconciles `TokenIssuer`s.
     TokenIssuer,
+    /// Reconciles `ClusterRegistryToken`s.
+    ClusterRegistryToken,
 }
 
 /// How a reconcile ended.
@@ -72,7 +74,7 @@ pub struct ControllerMetrics {
 
 /// The metrics of all controllers.
 #[derive(Debug)]
-pub(super) struct Controllers([ControllerMetrics; 3]);
+pub(super) struct Controllers([ControllerMetrics; 4]);
 
 impl Controllers {
     pub(super) fn register(catalog: &mut Catalog) -> Self {
@@ -99,7 +101,7 @@ impl Controllers {
             wait.clone(),
         );
         // Shown from the start, because an increase from a missing series is not visible.
-        Self([Controller::RegistryToken, Controller::ClusterTokenIssuer, Controller::TokenIssuer].map(|one| {
+        Self(Controller::ALL.map(|one| {
             let controller = one.as_str();
             let (labels, queue) = (ControllerLabels { controller }, QueueLabels { name: controller });
             max.get_or_create(&labels).set(MAX_CONCURRENT_RECONCILES);
@@ -202,6 +204,9 @@ impl WorkQueue {
 }
 
 impl Controller {
+    const ALL: [Self; 4] =
+        [Self::RegistryToken, Self::ClusterTokenIssuer, Self::TokenIssuer, Self::ClusterRegistryToken];
+
     /// The name of the controller: its kind in lower case, as controller-runtime names it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -209,6 +214,7 @@ impl Controller {
             Self::RegistryToken => "registrytoken",
             Self::ClusterTokenIssuer => "clustertokenissuer",
             Self::TokenIssuer => "tokenissuer",
+            Self::ClusterRegistryToken => "clusterregistrytoken",
         }
     }
 }

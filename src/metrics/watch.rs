@@ -18,6 +18,10 @@ pub enum Kind {
     ClusterTokenIssuer,
     /// `TokenIssuer`.
     TokenIssuer,
+    /// `ClusterRegistryToken`.
+    ClusterRegistryToken,
+    /// `Namespace`.
+    Namespace,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -107,6 +111,8 @@ impl Kind {
             Self::Secret => "Secret",
             Self::ClusterTokenIssuer => "ClusterTokenIssuer",
             Self::TokenIssuer => "TokenIssuer",
+            Self::ClusterRegistryToken => "ClusterRegistryToken",
+            Self::Namespace => "Namespace",
         }
     }
 }

@@ -62,12 +62,15 @@ pub fn namespaced_role(root: &Path) -> Result<String, Error> {
 
 /// Rules for resources that no watched namespace contains: cluster-wide ones, and those of the operator's namespace.
 const ELSEWHERE: [&str; 2] = ["resources: [namespaces]", "resources: [deployments]"];
+/// Rules that only a `ClusterRegistryToken` needs.
+const OF_CLUSTER_TOKENS: [&str; 2] = ["resources: [clusterregistrytokens", "verbs: [create, delete]"];
 
 /// These rules without the resources that no watched namespace contains.
 fn in_one_namespace(rules: &str) -> Result<String, Error> {
-    let is_there = |rule: &String| !ELSEWHERE.iter().any(|resources| rule.contains(resources));
+    let is_there = |rule: &String| !ELSEWHERE.iter().chain(&OF_CLUSTER_TOKENS).any(|text| rule.contains(text));
     let kept: String = single_rules(rules).into_iter().filter(is_there).collect();
-    let kept = kept.replace("clustertokenissuers, ", "").replace("clustertokenissuers/status, ", "");
+    let of_cluster = ["clusterregistrytokens, ", "clustertokenissuers, ", "clustertokenissuers/status, "];
+    let kept = of_cluster.iter().fold(kept, |kept, name| kept.replace(name, ""));
     if kept.contains("cluster") { Err("a rule names something cluster-wide".into()) } else { Ok(kept) }
 }
 

@@ -113,7 +113,7 @@ matchConstraints:
     - apiGroups: [registry-token.dev]
       apiVersions: ["*"]
       operations: [UPDATE]
-      resources: [registrytokens, tokenissuers, clustertokenissuers]
+      resources: [registrytokens, tokenissuers, clustertokenissuers, clusterregistrytokens]
 matchConditions:
   - name: by-the-operator
     expression: (request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])
@@ -126,9 +126,20 @@ variables:
     expression: object.metadata.?finalizers.orValue([])
   - name: oldFinalizers
     expression: oldObject.metadata.?finalizers.orValue([])
+  # A RegistryToken that a ClusterRegistryToken owns, or takes over by its label, follows the template of its owner.
+  - name: owners
+    expression: object.metadata.?ownerReferences.orValue([])
+  - name: oldOwners
+    expression: oldObject.metadata.?ownerReferences.orValue([])
+  - name: isFromTemplate
+    expression: >-
+      request.resource.resource == 'registrytokens' &&
+      variables.owners.exists(o, o.kind == 'ClusterRegistryToken' && o.apiVersion.startsWith('registry-token.dev/') && o.?controller.orValue(false)) &&
+      variables.oldOwners.all(o, o in variables.owners) &&
+      (variables.owners == variables.oldOwners || 'registry-token.dev/cluster-registry-token' in oldObject.metadata.?labels.orValue({}))
 validations:
   - expression: >-
-      dyn(object).?data == dyn(oldObject).?data && dyn(object).?binaryData == dyn(oldObject).?binaryData &&
+      variables.isFromTemplate || dyn(object).?data == dyn(oldObject).?data && dyn(object).?binaryData == dyn(oldObject).?binaryData &&
       dyn(object).?immutable == dyn(oldObject).?immutable &&
       object.metadata.?labels == oldObject.metadata.?labels &&
       object.metadata.?annotations == oldObject.metadata.?annotations &&
@@ -137,13 +148,13 @@ validations:
     message: >-
       The operator may only add and remove its own finalizer on this object. If the operator did not send this request,
       its credentials are stolen: delete its ServiceAccount and create it again.
-  # The drain Job runs as the operator and sets the deletion policy.
+  # The drain Job runs as the operator, sets the deletion policy, and suspends ClusterRegistryTokens.
   - expression: >-
-      variables.spec.all(k, (k == 'deletionPolicy' && request.resource.resource == 'registrytokens') || variables.oldSpec[?k] == variables.spec[?k]) &&
+      variables.isFromTemplate || variables.spec.all(k, (k == 'deletionPolicy' && request.resource.resource == 'registrytokens') || (k == 'suspend' && request.resource.resource == 'clusterregistrytokens') || variables.oldSpec[?k] == variables.spec[?k]) &&
       variables.oldSpec.all(k, k in variables.spec)
     reason: Forbidden
     message: >-
-      The operator never changes a spec, except deletionPolicy for drain. If the operator did not send this request, its
+      The operator never changes a spec, except what a ClusterRegistryToken owns, and deletionPolicy and suspend for drain. If the operator did not send this request, its
       credentials are stolen: delete its ServiceAccount and create it again.
   - expression: >-
       variables.finalizers.all(f, f.startsWith('registry-token.dev/') || f in variables.oldFinalizers) &&
@@ -151,6 +162,27 @@ validations:
     reason: Forbidden
     message: >-
       The operator adds and removes only finalizers that start with registry-token.dev/. If the operator did not send this
+      request, its credentials are stolen: delete its ServiceAccount and create it again.
+{{- end }}
+
+{{- define "registry-token-operator.policies.tokens" -}}
+failurePolicy: Fail
+matchConstraints:
+  resourceRules:
+    - apiGroups: [registry-token.dev]
+      apiVersions: ["*"]
+      operations: [CREATE]
+      resources: [registrytokens]
+matchConditions:
+  - name: by-the-operator
+    expression: (request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])
+validations:
+  - expression: >-
+      'registry-token.dev/cluster-registry-token' in object.metadata.?labels.orValue({}) &&
+      object.metadata.?ownerReferences.orValue([]).exists(o, o.kind == 'ClusterRegistryToken' && o.apiVersion.startsWith('registry-token.dev/') && o.?controller.orValue(false))
+    reason: Forbidden
+    message: >-
+      The operator creates only RegistryTokens that a ClusterRegistryToken owns. If the operator did not send this
       request, its credentials are stolen: delete its ServiceAccount and create it again.
 {{- end }}
 
@@ -221,7 +253,7 @@ matchConstraints:
     - apiGroups: [registry-token.dev]
       apiVersions: ["*"]
       operations: [UPDATE]
-      resources: [registrytokens/status, tokenissuers/status, clustertokenissuers/status]
+      resources: [registrytokens/status, tokenissuers/status, clustertokenissuers/status, clusterregistrytokens/status]
 matchConditions:
   - name: not-by-the-operator
     expression: "!(request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])"

@@ -13,6 +13,23 @@
 - apiGroups: [registry-token.dev]
   resources: [registrytokens/finalizers]
   verbs: [update]
+# Create and delete the RegistryTokens of a ClusterRegistryToken. deploy/policies/operator restricts what is created and
+# changed to those that a ClusterRegistryToken owns.
+- apiGroups: [registry-token.dev]
+  resources: [registrytokens]
+  verbs: [create, delete]
+# Watch the ClusterRegistryTokens; add and remove the finalizer.
+- apiGroups: [registry-token.dev]
+  resources: [clusterregistrytokens]
+  verbs: [get, list, watch, patch]
+# Report in the status how many namespaces have a token.
+- apiGroups: [registry-token.dev]
+  resources: [clusterregistrytokens/status]
+  verbs: [update]
+# Required for an owner reference that blocks deletion, if OwnerReferencesPermissionEnforcement is enabled.
+- apiGroups: [registry-token.dev]
+  resources: [clusterregistrytokens/finalizers]
+  verbs: [update]
 # Watch the issuers; set a finalizer on those in use.
 - apiGroups: [registry-token.dev]
   resources: [clustertokenissuers, tokenissuers]
@@ -32,7 +49,8 @@
 - apiGroups: [""]
   resources: [configmaps]
   verbs: [get, patch]
-# Read the labels that an issuer's allowedNamespaces selects.
+# Read the labels that an issuer's allowedNamespaces selects; watch those that a ClusterRegistryToken selects, as
+# metadata.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
@@ -41,6 +59,7 @@
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [get, list, watch, patch]
+  verbs: [get, list, watch]
 # Emit Events, shown by `kubectl describe`.
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -91,14 +110,14 @@
 {{- end }}
 
 {{- define "registry-token-operator.rules.view" -}}
-# ClusterTokenIssuers are readable only if the role is bound in the whole cluster.
+# Cluster-scoped kinds are readable only if the role is bound in the whole cluster.
 - apiGroups: [registry-token.dev]
-  resources: [registrytokens, tokenissuers, clustertokenissuers]
+  resources: [registrytokens, tokenissuers, clustertokenissuers, clusterregistrytokens]
   verbs: [get, list, watch]
 {{- end }}
 
 {{- define "registry-token-operator.rules.edit" -}}
-# ClusterTokenIssuers are left to cluster admins.
+# ClusterTokenIssuers and ClusterRegistryTokens are left to cluster admins.
 - apiGroups: [registry-token.dev]
   resources: [registrytokens, tokenissuers]
   verbs: [create, update, patch, delete, deletecollection]
@@ -117,7 +136,7 @@
 
 {{- define "registry-token-operator.rules.drain" -}}
 - apiGroups: [registry-token.dev]
-  resources: [registrytokens, clustertokenissuers, tokenissuers]
+  resources: [registrytokens, clusterregistrytokens, clustertokenissuers, tokenissuers]
   verbs: [delete]
 # Detect whether the operator is available.
 - apiGroups: [apps]

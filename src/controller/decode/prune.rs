@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 
 /// Longest spec and finalizers of a `RegistryToken`, in bytes: twice what the CRD accepts.
 const MAX_TOKEN_BYTES: usize = 48 * 1024;
+/// Longest spec and finalizers of a `RegistryToken`, in bytes: five times what the CRD accepts.
+pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
 /// Longest spec and finalizers of an issuer, in bytes: twice the CA bundles that the CRD accepts.
 const MAX_ISSUER_BYTES: usize = 256 * 1024;
 /// Longest status of a `RegistryToken`, in bytes: more than 128 recorded `ServiceAccount`s and every condition take.
@@ -69,7 +71,7 @@ fn parse_issuer<I: IssuerResource>(object: &[u8]) -> Decoded<I> {
 }
 
 /// Rejects objects that would take more space in the cache than this.
-fn check_size<K: Resource<DynamicType = ()>>(object: &[u8], max: usize) -> Result<(), Box<InvalidObject<K>>> {
+pub fn check_size<K: Resource<DynamicType = ()>>(object: &[u8], max: usize) -> Result<(), Box<InvalidObject<K>>> {
     let finalizers = json::field(object, "metadata").and_then(|meta| json::field(meta, "finalizers"));
     let size: usize = json::field(object, "spec").into_iter().chain(finalizers).map(<[u8]>::len).sum();
     if size <= max {
@@ -87,7 +89,7 @@ pub fn prune_metadata(meta: &mut ObjectMeta) {
     meta.annotations = meta.annotations.take().map(|all| prune_annotations(&all)).filter(|kept| !kept.is_empty());
 }
 
-fn prune_annotations(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+pub fn prune_annotations(all: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     // In the form in which they are compared.
     let mut kept = requested(all, [ROTATE_ANNOTATION, REPLACE_ANNOTATION]);
     kept.extend(resync_annotation(all).map(|value| (RECONCILE_ANNOTATION.to_owned(), value)));

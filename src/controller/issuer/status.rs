@@ -88,7 +88,7 @@ where
 
 /// The merge patch that turns one value into the other: removed fields become `null`, because otherwise they would
 /// stay.
-fn merge_patch(previous: &Value, mut wanted: Value) -> Value {
+pub fn merge_patch(previous: &Value, mut wanted: Value) -> Value {
     if let (Some(previous), Some(wanted)) = (previous.as_object(), wanted.as_object_mut()) {
         for (key, previous) in previous {
             let next = wanted.entry(key.clone()).or_insert(Value::Null);

@@ -8,5 +8,6 @@ pub(crate) mod object_cache;
 pub(crate) mod packed;
 pub(crate) mod process_state;
 pub(crate) mod secret_cache;
+pub(crate) mod template_facts;
 pub(crate) mod token_cache;
 pub(crate) mod token_facts;

@@ -1,6 +1,7 @@
 //! The cache of `RegistryToken` objects.
 
 use super::packed::Packed;
+use super::template_facts::TemplateFacts;
 use super::token_facts::TokenFacts;
 use crate::api::{IssuerKind, RegistryToken, RegistryTokenSpec, RegistryTokenStatus};
 use crate::controller::decode::prune::prune_metadata;
@@ -42,6 +43,7 @@ pub struct CachedToken {
     protected: bool,
     deleting: bool,
     facts: TokenFacts,
+    template: Option<Box<TemplateFacts>>,
     packed: Packed,
 }
 
@@ -65,6 +67,7 @@ impl CachedToken {
             protected: has_finalizer(token.finalizers()),
             deleting: token.metadata.deletion_timestamp.is_some(),
             facts: TokenFacts::of(token),
+            template: TemplateFacts::of(token),
             packed: Packed::of(&(&metadata, &token.spec, &token.status), usize::MAX).unwrap_or_default(),
             namespace,
             name,
@@ -133,6 +136,16 @@ impl CachedToken {
     /// What metrics show of it.
     pub const fn facts(&self) -> TokenFacts {
         self.facts
+    }
+
+    /// What a `ClusterRegistryToken` compares, if it names one.
+    pub fn template_facts(&self) -> Option<&TemplateFacts> {
+        self.template.as_deref()
+    }
+
+    /// Whether it has this name.
+    pub fn is_named(&self, name: &str) -> bool {
+        self.key.name.as_deref() == Some(name)
     }
 
     /// Interval of its rotation, if it is rotated.

@@ -1,0 +1,3 @@
+-- Ends the suspension.
+obj.spec.suspend = false
+return obj

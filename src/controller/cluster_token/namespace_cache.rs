@@ -1,0 +1,189 @@
+//! The cache of namespaces: their names and labels.
+
+use crate::controller::decode::{self, Decoded, Presence, invalid_object};
+use futures::{Stream, StreamExt};
+use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::core::{PartialObjectMeta, PartialObjectMetaExt, Selector, SelectorExt};
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::watcher::{self, Event};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Each namespace has this label with its name, which is not stored again.
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+/// Between the labels of a namespace, and between key and value; no label contains them.
+const SEPARATOR: char = '\n';
+
+/// A namespace in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CachedNamespace {
+    name: Box<str>,
+    /// `key=value` in each line.
+    labels: Box<str>,
+    pub is_terminating: bool,
+}
+
+impl CachedNamespace {
+    /// Keeps only what decisions read.
+    fn from_meta(meta: &ObjectMeta) -> Self {
+        let name = meta.name.as_deref().unwrap_or_default();
+        let labels = meta.labels.iter().flatten().filter(|(key, value)| *key != NAME_LABEL || *value != name);
+        let lines: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+        Self {
+            name: name.into(),
+            labels: lines.join(&SEPARATOR.to_string()).into_boxed_str(),
+            is_terminating: meta.deletion_timestamp.is_some(),
+        }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        let own = self.labels.split(SEPARATOR).filter_map(|line| line.split_once('='));
+        let mut labels = BTreeMap::from([(NAME_LABEL.to_owned(), self.name.to_string())]);
+        labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
+        labels
+    }
+
+    /// Whether the selector matches its labels.
+    pub fn matches(&self, selector: &Selector) -> bool {
+        selector.matches(&self.labels())
+    }
+}
+
+impl Lookup for CachedNamespace {
+    type DynamicType = ();
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Namespace".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "namespaces".into()
+    }
+
+    fn name(&self) -> Option<Cow<'_, str>> {
+        Some(Cow::Borrowed(&self.name))
+    }
+
+    fn namespace(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn resource_version(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn uid(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+}
+
+/// Decodes the metadata of a namespace; nothing else is requested.
+pub fn decode_namespace(object: &[u8]) -> Decoded<PartialObjectMeta<Namespace>> {
+    let meta = decode::metadata::<Namespace>(object);
+    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
+}
+
+/// A namespace that cannot be parsed is unknown: nothing is written in it.
+pub fn deleted_by_name(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<Namespace>> {
+    let meta = ObjectMeta { name: about.name.clone(), ..ObjectMeta::default() };
+    (observed == Presence::Deleted).then(|| meta.into_response_partial())
+}
+
+/// Caches the watched namespaces, and yields once for each change that matters.
+pub fn reflect_namespaces(
+    events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Namespace>>>> + Send + 'static,
+    store: Store<CachedNamespace>,
+    mut writer: Writer<CachedNamespace>,
+) -> impl Stream<Item = ()> + Send + 'static {
+    events.filter_map(move |event| {
+        let changed = event.ok().is_some_and(|event| {
+            let (cached, changed) = to_cached(event, &store);
+            writer.apply_watcher_event(&cached);
+            changed
+        });
+        std::future::ready(changed.then_some(()))
+    })
+}
+
+fn to_cached(
+    event: Event<PartialObjectMeta<Namespace>>,
+    store: &Store<CachedNamespace>,
+) -> (Event<CachedNamespace>, bool) {
+    let known = |one: &CachedNamespace| -> Option<Arc<CachedNamespace>> { store.get(&ObjectRef::from_obj(one)) };
+    let cached = |one: PartialObjectMeta<Namespace>| CachedNamespace::from_meta(&one.metadata);
+    match event {
+        Event::Init => (Event::Init, false),
+        Event::InitDone => (Event::InitDone, true),
+        Event::InitApply(one) => (Event::InitApply(cached(one)), false),
+        Event::Apply(one) => {
+            let one = cached(one);
+            let changed = known(&one).is_none_or(|known| *known != one);
+            (Event::Apply(one), changed)
+        }
+        Event::Delete(one) => (Event::Delete(cached(one)), true),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+    use serde_json::{Value, json};
+
+    fn namespace(metadata: Value) -> CachedNamespace {
+        let object = json!({"metadata": metadata}).to_string();
+        CachedNamespace::from_meta(&decode_namespace(object.as_bytes()).expect("parsed").metadata)
+    }
+
+    fn selector(selector: Value) -> Selector {
+        serde_json::from_value::<LabelSelector>(selector).expect("a selector").try_into().expect("valid")
+    }
+
+    #[test]
+    fn a_selector_sees_every_label_and_the_name() {
+        let team =
+            namespace(json!({"name": "team", "labels": {"kubernetes.io/metadata.name": "team", "a": "b", "c": ""}}));
+        assert!(!team.labels.contains("metadata.name"), "the name is stored once");
+        for (labels, wanted) in [
+            (json!({}), true),
+            (json!({"matchLabels": {"a": "b"}}), true),
+            (json!({"matchLabels": {"c": ""}}), true),
+            (json!({"matchLabels": {"a": "c"}}), false),
+            (json!({"matchExpressions": [{"key": "c", "operator": "Exists"}]}), true),
+            (json!({"matchExpressions": [{"key": "d", "operator": "DoesNotExist"}]}), true),
+            (json!({"matchExpressions": [{"key": NAME_LABEL, "operator": "NotIn", "values": ["team"]}]}), false),
+            (json!({"matchExpressions": [{"key": NAME_LABEL, "operator": "NotIn", "values": ["other"]}]}), true),
+        ] {
+            assert_eq!(team.matches(&selector(labels.clone())), wanted, "{labels}");
+        }
+        assert!(!team.is_terminating);
+        assert!(namespace(json!({"name": "x", "deletionTimestamp": "2030-01-01T00:00:00Z"})).is_terminating);
+    }
+
+    #[test]
+    fn a_namespace_takes_little_memory() {
+        let labels: BTreeMap<String, String> =
+            (0..8).map(|number| (format!("example.com/some-label-{number}"), "some-value".to_owned())).collect();
+        let annotations = json!({"note": "x".repeat(100_000)});
+        let cached = namespace(json!({"name": "team-a", "labels": labels, "annotations": annotations}));
+        let size = size_of::<CachedNamespace>() + cached.name.len() + cached.labels.len();
+        // The cache adds its own key, which has the name again.
+        assert!(size + size_of::<ObjectRef<CachedNamespace>>() + cached.name.len() < 700, "{size}");
+    }
+}
