@@ -36,7 +36,7 @@ pub(crate) async fn remove_issuer_finalizers(
             remove_finalizer(&ObjectClient::<TokenIssuer>::namespaced(client, issuer.namespace()), issuer.name())
                 .await?
         }
-        ObjectKind::Token => true,
+        ObjectKind::Token | ObjectKind::ClusterToken => true,
     };
     Ok(())
 }

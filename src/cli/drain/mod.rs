@@ -14,7 +14,7 @@ use super::args::{DrainArgs, DrainPolicy};
 use super::cluster::{install_crypto_provider, kube_client, kube_config};
 use super::error::CliError;
 use super::process::shutdown_signal;
-use crate::api::{ClusterTokenIssuer, RegistryToken, TokenIssuer};
+use crate::api::{ClusterRegistryToken, ClusterTokenIssuer, RegistryToken, TokenIssuer};
 use crate::controller::Clock;
 use crate::kube_client::objects::ObjectClient;
 use kube::Client;
@@ -131,8 +131,13 @@ async fn run_once(
 
 /// One round: sets deletion policies, then deletes. Tries every object and returns the first error.
 async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObject]) -> Result<(), kube::Error> {
+    // Otherwise the operator would create and change RegistryTokens meanwhile.
+    if suspend_cluster_tokens(client, all).await? {
+        return Ok(());
+    }
     let mut problem = Ok(());
-    for one in all {
+    let tokens_are_deleting = all.iter().filter(|one| one.kind == ObjectKind::Token).all(RemainingObject::is_deleting);
+    for one in all.iter().filter(|one| one.kind != ObjectKind::ClusterToken || tokens_are_deleting) {
         let policy =
             arguments.policy.filter(|policy| one.kind == ObjectKind::Token && one.deletion_policy() != *policy);
         let done = match policy {
@@ -148,7 +153,7 @@ async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObje
         problem = problem.and(done);
     }
     // Without tokens an issuer only waits for its final audit, which a decommissioned portal never answers.
-    let no_tokens = !all.iter().any(|one| one.kind == ObjectKind::Token);
+    let no_tokens = !all.iter().any(|one| matches!(one.kind, ObjectKind::Token | ObjectKind::ClusterToken));
     if no_tokens && arguments.policy == Some(DrainPolicy::Orphan) {
         for issuer in all.iter().filter(|one| one.is_deleting()) {
             problem =
@@ -156,6 +161,20 @@ async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObje
         }
     }
     problem
+}
+
+/// Sets `spec.suspend` of each `ClusterRegistryToken`. Returns whether one was not suspended before.
+async fn suspend_cluster_tokens(client: &Client, all: &[RemainingObject]) -> Result<bool, kube::Error> {
+    let objects: ObjectClient<ClusterRegistryToken> = ObjectClient::all(client.clone());
+    let is_active =
+        |one: &&RemainingObject| one.kind == ObjectKind::ClusterToken && !one.is_suspended() && !one.is_deleting();
+    let mut any = false;
+    for one in all.iter().filter(is_active) {
+        any = true;
+        let patch = Patch::Merge(json!({"spec": {"suspend": true}}));
+        ignore_not_found(objects.patch_metadata(one.name(), &PatchParams::default(), &patch).await.map(drop))?;
+    }
+    Ok(any)
 }
 
 async fn set_policy(client: &Client, one: &RemainingObject, policy: DrainPolicy) -> Result<(), kube::Error> {
@@ -168,6 +187,7 @@ async fn set_policy(client: &Client, one: &RemainingObject, policy: DrainPolicy)
 async fn delete(client: &Client, one: &RemainingObject) -> Result<(), kube::Error> {
     let client = client.clone();
     ignore_not_found(match one.kind {
+        ObjectKind::ClusterToken => ObjectClient::<ClusterRegistryToken>::all(client).delete(one.name()).await,
         ObjectKind::Token => {
             ObjectClient::<RegistryToken>::namespaced(client, one.namespace()).delete(one.name()).await
         }
@@ -185,7 +205,11 @@ fn ignore_not_found(done: Result<(), kube::Error>) -> Result<(), kube::Error> {
 
 fn progress_line(all: &[RemainingObject], problem: Option<&str>) -> String {
     let tokens = all.iter().filter(|one| one.kind == ObjectKind::Token).count();
-    let mut line = format!("left: {tokens} RegistryTokens, {} issuers", all.len() - tokens);
+    let cluster = all.iter().filter(|one| one.kind == ObjectKind::ClusterToken).count();
+    let mut line = format!("left: {tokens} RegistryTokens, {} issuers", all.len() - tokens - cluster);
+    if cluster > 0 {
+        let _ = write!(line, ", {cluster} ClusterRegistryTokens");
+    }
     if let Some(one) = all.iter().find(|one| !one.waiting_reason().is_empty()) {
         let _ = write!(line, "; {one}");
     }

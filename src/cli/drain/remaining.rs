@@ -1,7 +1,7 @@
 //! Lists the objects that remain. The types contain only the fields that are used, so that no unusual object prevents
 //! others from being listed.
 
-use crate::api::{ClusterTokenIssuer, FINALIZER, RegistryToken, TokenIssuer};
+use crate::api::{ClusterRegistryToken, ClusterTokenIssuer, FINALIZER, RegistryToken, TokenIssuer};
 use crate::cli::args::DrainPolicy;
 use crate::kube_client::objects::all_namespaces;
 use crate::kube_client::scope::WatchScope;
@@ -16,6 +16,7 @@ const PAGE_SIZE: u32 = 500;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ObjectKind {
+    ClusterToken,
     Token,
     Issuer,
     ClusterIssuer,
@@ -60,6 +61,8 @@ struct RawObjectMeta {
 struct RawSpec {
     #[serde(default)]
     deletion_policy: Option<String>,
+    #[serde(default)]
+    suspend: bool,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -107,7 +110,7 @@ impl RemainingObject {
         &self.object.metadata.name
     }
 
-    /// Empty for a `ClusterTokenIssuer`.
+    /// Empty for a cluster-scoped object.
     pub(crate) fn namespace(&self) -> &str {
         &self.object.metadata.namespace
     }
@@ -123,6 +126,11 @@ impl RemainingObject {
         }
     }
 
+    /// Whether `spec.suspend` is set.
+    pub(crate) const fn is_suspended(&self) -> bool {
+        self.object.spec.suspend
+    }
+
     /// Whether it cannot be deleted without the operator.
     pub(crate) fn needs_operator(&self) -> bool {
         self.object.metadata.finalizers.iter().any(|one| one == FINALIZER)
@@ -131,6 +139,7 @@ impl RemainingObject {
     /// Kind, namespace and name.
     pub(crate) fn reference(&self) -> String {
         let kind = match self.kind {
+            ObjectKind::ClusterToken => "ClusterRegistryToken",
             ObjectKind::Token => "RegistryToken",
             ObjectKind::Issuer => "TokenIssuer",
             ObjectKind::ClusterIssuer => "ClusterTokenIssuer",
@@ -185,7 +194,13 @@ pub(crate) fn parse_page(
 pub(crate) async fn list_remaining(client: &Client, scope: &WatchScope) -> Result<Vec<RemainingObject>, Error> {
     let tokens = scope.requests::<RegistryToken>().into_iter().map(|request| (ObjectKind::Token, request));
     let issuers = scope.requests::<TokenIssuer>().into_iter().map(|request| (ObjectKind::Issuer, request));
-    let cluster = scope.is_cluster_wide().then(|| (ObjectKind::ClusterIssuer, all_namespaces::<ClusterTokenIssuer>()));
+    let cluster = || {
+        [
+            (ObjectKind::ClusterToken, all_namespaces::<ClusterRegistryToken>()),
+            (ObjectKind::ClusterIssuer, all_namespaces::<ClusterTokenIssuer>()),
+        ]
+    };
+    let cluster = scope.is_cluster_wide().then(cluster).into_iter().flatten();
     let kinds = tokens.chain(issuers).chain(cluster);
     let mut all = vec![];
     for (kind, objects) in kinds {
