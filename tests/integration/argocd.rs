@@ -23,7 +23,7 @@ fn kinds() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/argocd/registry-token.dev");
     let entries = std::fs::read_dir(folder).expect("listed").map(|entry| entry.expect("an entry").path());
     let kinds: Vec<PathBuf> = entries.collect();
-    assert_eq!(kinds.len(), 3, "{kinds:?}");
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
     kinds
 }
 

@@ -16,8 +16,12 @@ use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
-const KINDS: [&str; 3] =
-    ["registrytokens.registry-token.dev", "clustertokenissuers.registry-token.dev", "tokenissuers.registry-token.dev"];
+const KINDS: [&str; 4] = [
+    "registrytokens.registry-token.dev",
+    "clusterregistrytokens.registry-token.dev",
+    "clustertokenissuers.registry-token.dev",
+    "tokenissuers.registry-token.dev",
+];
 
 /// The operator's namespace, which contains the Secret with its MAC key.
 const NAMESPACE: &str = "registry-token-operator";

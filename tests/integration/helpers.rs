@@ -86,6 +86,15 @@ impl Team {
         self.until_object(name, "another token", other).await
     }
 
+    /// Waits until this many tokens are live.
+    pub async fn until_live_count(&self, wanted: usize) {
+        eventually(&format!("{wanted} live tokens"), LIMIT, async || {
+            let live = self.portal.ledger().live().len();
+            if live == wanted { Ok(()) } else { Err(format!("{live} are live")) }
+        })
+        .await;
+    }
+
     /// Waits until the portal has exactly these live tokens.
     pub async fn until_live(&self, wanted: &[i64]) {
         eventually(&format!("the live tokens to be {wanted:?}"), LIMIT, async || {

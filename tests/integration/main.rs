@@ -31,6 +31,7 @@ mod chaos;
 #[path = "../chaos/short.rs"]
 mod chaos_short;
 mod chart;
+mod cluster_tokens;
 mod collector;
 mod crash;
 mod dashboard;

@@ -76,7 +76,9 @@ async fn the_built_in_roles_include_the_kinds_and_neither_status_nor_cluster_iss
     }
     for verb in ["create", "update", "patch", "delete"] {
         for user in ["view", "edit", "admin"] {
-            assert!(!may(&team, user, verb, "clustertokenissuers").await, "{user} {verb} clustertokenissuers");
+            for resource in ["clustertokenissuers", "clusterregistrytokens"] {
+                assert!(!may(&team, user, verb, resource).await, "{user} {verb} {resource}");
+            }
         }
     }
 }

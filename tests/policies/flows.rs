@@ -6,7 +6,10 @@ use crate::fixture::{LIMIT, Team, binary, issuer_spec, merge, ready, token, unti
 use crate::helpers::current;
 use crate::operator_process;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
+use registry_token_operator::api::ClusterRegistryToken;
 use serde_json::{Value, json};
 use std::path::Path;
 use tokio::process::Command;
@@ -23,6 +26,7 @@ pub async fn run(control_plane: &'static ControlPlane) {
         async { in_service_accounts(&team("accounts").await).await },
         with_a_ca(control_plane),
         of_a_cluster_issuer(control_plane),
+        from_a_template(control_plane),
     );
 }
 
@@ -173,6 +177,42 @@ async fn of_a_cluster_issuer(control_plane: &'static ControlPlane) {
     team.apply(object).await;
     team.until_synced("pull").await;
     team.delete("pull").await;
+}
+
+/// A `ClusterRegistryToken`: a token is created, reverted, taken over, deleted when its namespace leaves, and deleted with
+/// its object.
+async fn from_a_template(control_plane: &'static ControlPlane) {
+    let team = Team::on(control_plane, "template", Config::default(), json!({})).await;
+    let objects: Api<ClusterRegistryToken> = Api::all(team.client.clone());
+    let object = |values: Value| {
+        json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "ClusterRegistryToken", "metadata": {"name": "pull"},
+            "spec": {
+                "namespaceSelector": {"matchExpressions": [
+                    {"key": "kubernetes.io/metadata.name", "operator": "In", "values": values},
+                ]},
+                "template": {"spec": {"description": "d", "issuerRef": {"kind": "TokenIssuer", "name": "portal"}}},
+                "unmatchedGracePeriod": "0s",
+            },
+        })
+    };
+    let apply = async |values: Value| {
+        control_plane.apply(&object(values).to_string()).await.expect("applied");
+    };
+    apply(json!([team.namespace])).await;
+    team.until_synced("pull").await;
+    team.patch("pull", json!({"metadata": {"ownerReferences": null}, "spec": {"description": "mine"}})).await;
+    team.until_object("pull", "reverted", |token| {
+        token.spec.description == "d" && !token.owner_references().is_empty()
+    })
+    .await;
+    apply(json!(["elsewhere"])).await;
+    until_gone(&team.tokens(), "pull").await;
+    apply(json!([team.namespace])).await;
+    team.until_synced("pull").await;
+    objects.delete("pull", &DeleteParams::default()).await.expect("deleted");
+    until_gone(&objects, "pull").await;
+    assert!(team.portal.ledger().live().is_empty());
 }
 
 /// A Secret whose metadata are replaced as a whole has no trace of the operator: its user has to hand it over.

@@ -258,6 +258,11 @@ async fn other_objects_get_only_the_finalizer(stage: &Stage) {
         admin.apply(&issuer(kind)).await.expect("applied");
     }
     let group = "registry-token.dev/v1alpha1";
+    let template = json!({
+        "apiVersion": group, "kind": "ClusterRegistryToken", "metadata": {"name": "ca"},
+        "spec": {"namespaceSelector": {}, "suspend": true, "template": {"spec": {"description": "d"}}},
+    });
+    admin.apply(&template).await.expect("applied");
     let portal = json!({"spec": {"thinkwise": {"url": "https://forged.example.com"}}});
     let cases = [
         (
@@ -267,6 +272,12 @@ async fn other_objects_get_only_the_finalizer(stage: &Stage) {
             "only add and remove its own finalizer",
         ),
         (TOKEN.to_owned(), "pull", json!({"spec": {"description": "forged"}}), "never changes a spec"),
+        (
+            format!("{group}/ClusterRegistryToken"),
+            "ca",
+            json!({"spec": {"unmatchedGracePeriod": "0s"}}),
+            "never changes a spec",
+        ),
         (format!("{group}/TokenIssuer"), "ca", portal.clone(), "never changes a spec"),
         (format!("{group}/ClusterTokenIssuer"), "ca", portal, "never changes a spec"),
     ];
@@ -282,6 +293,8 @@ async fn other_objects_get_only_the_finalizer(stage: &Stage) {
         assert_accepted("the finalizer", patch(metadata(json!({"finalizers": [FINALIZER]}))).await);
         assert_accepted("no finalizer", patch(metadata(json!({"finalizers": []}))).await);
     }
+    let own = operator.create(&crate::fixture::token("forged", "forged")).await;
+    assert_refused("a RegistryToken of nobody", own, "creates only RegistryTokens that a ClusterRegistryToken owns");
     let drained = operator.patch(TOKEN, "pull", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
     assert_accepted("drain", drained);
 }
