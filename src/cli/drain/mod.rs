@@ -4,11 +4,14 @@
 //! safe.
 
 mod check;
+mod cluster_tokens;
 mod controllers;
 mod issuers;
+mod progress;
 mod remaining;
 
 use self::controllers::LocalControllers;
+use self::progress::progress_line;
 use self::remaining::{ObjectKind, RemainingObject};
 use super::args::{DrainArgs, DrainPolicy};
 use super::cluster::{install_crypto_provider, kube_client, kube_config};
@@ -132,7 +135,7 @@ async fn run_once(
 /// One round: sets deletion policies, then deletes. Tries every object and returns the first error.
 async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObject]) -> Result<(), kube::Error> {
     // Otherwise the operator would create and change RegistryTokens meanwhile.
-    if suspend_cluster_tokens(client, all).await? {
+    if cluster_tokens::suspend(client, all).await? {
         return Ok(());
     }
     let mut problem = Ok(());
@@ -163,20 +166,6 @@ async fn delete_all(client: &Client, arguments: &DrainArgs, all: &[RemainingObje
     problem
 }
 
-/// Sets `spec.suspend` of each `ClusterRegistryToken`. Returns whether one was not suspended before.
-async fn suspend_cluster_tokens(client: &Client, all: &[RemainingObject]) -> Result<bool, kube::Error> {
-    let objects: ObjectClient<ClusterRegistryToken> = ObjectClient::all(client.clone());
-    let is_active =
-        |one: &&RemainingObject| one.kind == ObjectKind::ClusterToken && !one.is_suspended() && !one.is_deleting();
-    let mut any = false;
-    for one in all.iter().filter(is_active) {
-        any = true;
-        let patch = Patch::Merge(json!({"spec": {"suspend": true}}));
-        ignore_not_found(objects.patch_metadata(one.name(), &PatchParams::default(), &patch).await.map(drop))?;
-    }
-    Ok(any)
-}
-
 async fn set_policy(client: &Client, one: &RemainingObject, policy: DrainPolicy) -> Result<(), kube::Error> {
     let tokens: ObjectClient<RegistryToken> = ObjectClient::namespaced(client.clone(), one.namespace());
     let word = if policy == DrainPolicy::Orphan { "Orphan" } else { "Revoke" };
@@ -201,22 +190,6 @@ fn ignore_not_found(done: Result<(), kube::Error>) -> Result<(), kube::Error> {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         done => done,
     }
-}
-
-fn progress_line(all: &[RemainingObject], problem: Option<&str>) -> String {
-    let tokens = all.iter().filter(|one| one.kind == ObjectKind::Token).count();
-    let cluster = all.iter().filter(|one| one.kind == ObjectKind::ClusterToken).count();
-    let mut line = format!("left: {tokens} RegistryTokens, {} issuers", all.len() - tokens - cluster);
-    if cluster > 0 {
-        let _ = write!(line, ", {cluster} ClusterRegistryTokens");
-    }
-    if let Some(one) = all.iter().find(|one| !one.waiting_reason().is_empty()) {
-        let _ = write!(line, "; {one}");
-    }
-    if let Some(problem) = problem {
-        let _ = write!(line, "; API server: {problem}");
-    }
-    line
 }
 
 fn timeout_message(arguments: &DrainArgs, all: &[RemainingObject], problem: Option<&str>, hint: &str) -> String {

@@ -3,6 +3,7 @@
 
 mod deletion;
 pub mod memory;
+mod outcome;
 pub mod render;
 #[cfg(test)]
 mod simulation_tests;
@@ -12,6 +13,7 @@ mod tests;
 
 pub use self::deletion::{DeletionPlan, plan_deletion};
 use self::memory::Memory;
+use self::outcome::Outcome;
 use self::render::{Desired, Template};
 use crate::api::Reason;
 use crate::domain::model::problem::Problem;
@@ -124,15 +126,6 @@ pub struct Plan {
     pub next: Option<Timestamp>,
     /// More writes are due than one plan contains.
     pub has_more: bool,
-}
-
-/// The state of a matching namespace, and what is written there.
-enum Outcome {
-    Counted(TokenState),
-    Failed(Problem),
-    Write(TokenState, Action, u64),
-    /// Not written before this time.
-    Later(TokenState, Timestamp),
 }
 
 /// Plans the writes of an object that is not being deleted.
@@ -270,44 +263,5 @@ fn not_owned(parent: &Parent, namespace: &str) -> Problem {
             "the RegistryToken {namespace}/{name} exists and is not managed by this object: delete it, or use another tokenName in a second ClusterRegistryToken"
         ),
         terminal: true,
-    }
-}
-
-impl Plan {
-    fn add_matched(&mut self, name: &str, outcome: Outcome, last_problem: Option<&Problem>) {
-        let (state, problem) = match outcome {
-            Outcome::Counted(state) => (state, None),
-            Outcome::Failed(problem) => (TokenState::Failing, Some(problem)),
-            Outcome::Write(state, action, fingerprint) => {
-                self.writes.push(Write { namespace: name.to_owned(), action, fingerprint });
-                (state, last_problem.cloned())
-            }
-            Outcome::Later(state, time) => {
-                self.plan_again_at(time);
-                (state, last_problem.cloned())
-            }
-        };
-        match state {
-            TokenState::Ready => self.counts.ready += 1,
-            TokenState::Waiting => self.counts.waiting += 1,
-            TokenState::Failing => {
-                self.counts.failing += 1;
-                if self.failures.len() < MAX_FAILURES {
-                    self.failures.push((name.to_owned(), problem));
-                }
-            }
-        }
-    }
-
-    fn add_leaving(&mut self, name: &str, (action, time): (Option<Action>, Option<Timestamp>)) {
-        let write = |action| Write { namespace: name.to_owned(), action, fingerprint: LEAVING };
-        self.writes.extend(action.map(write));
-        if let Some(time) = time {
-            self.plan_again_at(time);
-        }
-    }
-
-    fn plan_again_at(&mut self, time: Timestamp) {
-        self.next = Some(self.next.map_or(time, |next| next.min(time)));
     }
 }
