@@ -41,7 +41,7 @@ async fn accounts_are_read_only_if_an_object_names_one_and_a_restart_reads_and_w
     // The watch begins when the caches are synced; then it has listed the accounts.
     eventually("the accounts to be watched", LIMIT, async || {
         let sent = audit.since(position).await.map_err(|error| error.to_string())?.filter(of_accounts);
-        if !sent.is_empty() { Ok(()) } else { Err(operator.log()) }
+        if sent.is_empty() { Err(operator.log()) } else { Ok(()) }
     })
     .await;
     tokio::time::sleep(Duration::from_secs(5)).await;
