@@ -6,7 +6,6 @@ use crate::fixture::{LIMIT, Team, binary, issuer_spec, merge, ready, token, unti
 use crate::helpers::current;
 use crate::operator_process;
 use k8s_openapi::api::core::v1::{ConfigMap, ServiceAccount};
-use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::DeleteParams;
 use kube::{Api, ResourceExt};
 use registry_token_operator::api::ClusterRegistryToken;

@@ -53,13 +53,12 @@
 # metadata.
 - apiGroups: [""]
   resources: [namespaces]
-  verbs: [get]
+  verbs: [get, list, watch]
 # Add the pull secret to the ServiceAccounts that a RegistryToken names. They are watched as metadata, once an object names
 # one, and read by name. deploy/policies/operator restricts the writes to imagePullSecrets.
 - apiGroups: [""]
   resources: [serviceaccounts]
   verbs: [get, list, watch, patch]
-  verbs: [get, list, watch]
 # Emit Events, shown by `kubectl describe`.
 - apiGroups: [events.k8s.io]
   resources: [events]

@@ -17,9 +17,7 @@ use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 
 /// Longest spec and finalizers of a `RegistryToken`, in bytes: twice what the CRD accepts.
-const MAX_TOKEN_BYTES: usize = 48 * 1024;
-/// Longest spec and finalizers of a `RegistryToken`, in bytes: five times what the CRD accepts.
-pub const MAX_TOKEN_BYTES: usize = 32 * 1024;
+pub const MAX_TOKEN_BYTES: usize = 48 * 1024;
 /// Longest spec and finalizers of an issuer, in bytes: twice the CA bundles that the CRD accepts.
 const MAX_ISSUER_BYTES: usize = 256 * 1024;
 /// Longest status of a `RegistryToken`, in bytes: more than 128 recorded `ServiceAccount`s and every condition take.

@@ -145,7 +145,7 @@ impl CachedToken {
 
     /// Whether it has this name.
     pub fn is_named(&self, name: &str) -> bool {
-        self.key.name.as_deref() == Some(name)
+        *self.name == *name
     }
 
     /// Interval of its rotation, if it is rotated.
