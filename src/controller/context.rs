@@ -2,12 +2,12 @@
 
 use super::OperatorConfig;
 use super::clock::Clock;
-use super::cluster_token::state::ClusterTokens;
 use super::events::EventRecorder;
 use super::in_flight::InFlight;
 use super::issuer_object::{AnyIssuer, IssuerKey};
 use super::issuer_policy::{IssuerPolicy, require_watched_kind};
 use super::state::account_changes::AccountChanges;
+use super::state::cluster_tokens::ClusterTokens;
 use super::state::issuer_cache::{ConnectedIssuer, IssuerCache, IssuerEntry};
 use super::state::keyring::Keyring;
 use super::state::object_cache::{IssuerObjectCaches, ObjectCaches};

@@ -28,10 +28,10 @@ mod token;
 mod watch;
 mod work_queue;
 
-use self::cluster_token::state::ClusterTokens;
 use self::context::{Context, RequeueChannels};
 use self::invalid_objects::skip_invalid;
 use self::issuer::controller::WatchedKind;
+use self::state::cluster_tokens::ClusterTokens;
 use self::state::keyring::Keyring;
 use self::state::object_cache::{IssuerObjectCaches, ObjectCache, ObjectCaches};
 use self::state::token_cache::{TokenCache, TokenKey, key_of, reflect_tokens};

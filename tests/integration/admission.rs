@@ -2,6 +2,7 @@
 
 use crate::admission_cases::{Case, Change, tokens};
 use crate::admission_issuer_cases::{good_issuer, issuers};
+use crate::cluster_tokens::validation::{refused_at_creation, refused_later};
 use crate::fixture::{merge, stage};
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::core::GroupVersionKind;
@@ -91,8 +92,11 @@ fn every_message_of_every_rule_has_a_case() {
     }
     assert!(messages.len() > 25, "{}", messages.len());
     let cases: Vec<Case> = tokens().into_iter().chain(issuers("ClusterTokenIssuer")).collect();
+    let of_templates = refused_at_creation().into_iter().chain(refused_later());
+    let mut words: Vec<&str> = of_templates.map(|(_, words)| words).collect();
+    words.extend(cases.iter().filter_map(|case| case.rejection));
     for message in messages {
-        let seen = cases.iter().filter_map(|case| case.rejection).any(|words| message.contains(words));
+        let seen = words.iter().any(|words| message.contains(words));
         assert!(seen, "no case shows: {message}");
     }
 }

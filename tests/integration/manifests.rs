@@ -140,7 +140,7 @@ async fn the_folder_of_crds_can_be_applied_alone() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds").display().to_string();
     let dry = ["apply", "--server-side", "--dry-run=server", "--output=name", "--filename", &folder];
     let names = stage().kubectl_ok(&dry, None).await.expect("applied");
-    assert_eq!(names.lines().count(), 3, "{names}");
+    assert_eq!(names.lines().count(), 4, "{names}");
 }
 
 #[tokio::test]

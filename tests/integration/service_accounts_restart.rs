@@ -8,6 +8,7 @@ use crate::operator_process::{Operator, Options};
 use crate::service_accounts::CONDITION;
 use kube::api::DeleteParams;
 use serde_json::json;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 fn by_operator(event: &AuditEvent) -> bool {
@@ -68,10 +69,18 @@ async fn an_entry_whose_addition_was_not_confirmed_before_a_crash_is_removed_wit
     operator.terminate().await;
     let team = Team::on(control_plane, "account-crash", Config::default(), json!({})).await;
     team.account("ci", &["a"]).await;
-    // The account is written, and the response is lost.
-    let kubeconfig = api_proxy::start(control_plane, |method, uri| {
-        let is_write = *method == axum::http::Method::PATCH && uri.path().contains("/serviceaccounts/");
-        if is_write { ResponseFault::AsError } else { ResponseFault::PassThrough }
+    // The account is written, and the response is lost, as is that of each read after it.
+    let written = AtomicBool::new(false);
+    let kubeconfig = api_proxy::start(control_plane, move |method, uri| {
+        if !uri.path().contains("/serviceaccounts/") {
+            return ResponseFault::PassThrough;
+        }
+        let is_write = *method == axum::http::Method::PATCH;
+        if written.fetch_or(is_write, Ordering::Relaxed) || is_write {
+            ResponseFault::AsError
+        } else {
+            ResponseFault::PassThrough
+        }
     })
     .await;
     let operator = Operator::start(binary(), &kubeconfig, &Options::default()).await.expect("starts");

@@ -1,13 +1,15 @@
 //! The controller of `ClusterRegistryToken`s: its watches and caches, and which event starts which pass.
 
 use super::decode::decode_cluster_token;
-use super::namespace_cache::{CachedNamespace, decode_namespace, deleted_by_name, reflect_namespaces};
 use super::reconcile::reconcile;
-use super::state::ClusterTokenKey;
 use crate::api::ClusterRegistryToken;
 use crate::controller::context::{Context, SharedContext};
 use crate::controller::decode::prune::prune_metadata;
 use crate::controller::invalid_objects::{from_store, report_cluster_token, skip_invalid};
+use crate::controller::state::cluster_tokens::ClusterTokenKey;
+use crate::controller::state::namespace_cache::{
+    CachedNamespace, decode_namespace, deleted_by_name, reflect_namespaces,
+};
 use crate::controller::watch::Watch;
 use crate::controller::watch::namespaces::KindWatches;
 use crate::controller::{receiver_stream, watch_objects};

@@ -3,9 +3,7 @@
 pub mod controller;
 pub mod decode;
 mod deletion;
-pub mod namespace_cache;
 mod reconcile;
-pub mod state;
 mod status;
 mod view;
 mod writes;

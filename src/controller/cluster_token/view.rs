@@ -94,7 +94,7 @@ fn view_of(token: &CachedToken, parent_uid: &str, label: &str) -> TokenView {
 
 /// All namespaces, by name.
 pub fn namespaces(selector: &Selector, ctx: &Context) -> BTreeMap<String, NamespaceView> {
-    let view = |namespace: &super::namespace_cache::CachedNamespace| NamespaceView {
+    let view = |namespace: &crate::controller::state::namespace_cache::CachedNamespace| NamespaceView {
         matches: namespace.matches(selector),
         is_terminating: namespace.is_terminating,
     };

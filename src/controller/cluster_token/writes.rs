@@ -217,7 +217,7 @@ fn update_patch(live: &RegistryToken, desired: &Desired, object: &ClusterRegistr
     let mut annotations = removed(&former_annotations);
     annotations.extend(desired.annotations.iter().map(|(key, value)| (key.clone(), json!(value))));
     annotations.insert(LAST_APPLIED_KEYS_ANNOTATION.to_owned(), json!(desired.keys));
-    // A request is copied once: whoever changes the copy later has a request of their own.
+    // A request is copied once: a user who changes the copy later has a request of their own.
     let copied = live.annotations().get(COPIED_REQUESTS_ANNOTATION);
     if let Some(requests) = desired.requests.as_ref().filter(|requests| copied != Some(&requests.hash)) {
         annotations.extend(requests.annotations.iter().map(|(key, value)| (key.clone(), json!(value))));

@@ -110,7 +110,7 @@ fn a_status_that_is_too_long_is_read_without_its_long_values() {
         let mut status = status();
         spoil(&mut status, "x".repeat(100_000));
         let (object, why) = read(&status);
-        assert!(why.contains("more than 32768"), "{number}: {why}");
+        assert!(why.contains("more than 98304"), "{number}: {why}");
         let found = object.status.expect("a status");
         assert!(json!(found).to_string().len() < 2000, "{number}");
         assert_eq!(found.handled_annotations.get("rotate").map(String::as_str), Some("1"), "{number}");

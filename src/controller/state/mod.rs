@@ -2,8 +2,10 @@
 //! leaves for the next one.
 
 pub(crate) mod account_changes;
+pub(crate) mod cluster_tokens;
 pub(crate) mod issuer_cache;
 pub(crate) mod keyring;
+pub(crate) mod namespace_cache;
 pub(crate) mod object_cache;
 pub(crate) mod packed;
 pub(crate) mod process_state;

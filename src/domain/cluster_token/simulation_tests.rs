@@ -10,7 +10,7 @@ struct World {
     now: i64,
     namespaces: BTreeMap<String, NamespaceView>,
     tokens: BTreeMap<String, TokenView>,
-    /// Since when a namespace really does not match.
+    /// Since when a namespace does not match, as far as a pass could see.
     unmatched: BTreeMap<String, i64>,
     /// Tokens whose namespace matched again, where the process was lost before it removed or corrected the time of the
     /// earlier departure. If the namespace leaves before the next process sees it, nobody can know that it matched.
@@ -45,14 +45,14 @@ impl World {
     fn set_matches(&mut self, name: &str, matches: bool) {
         let view = NamespaceView { matches, is_terminating: false };
         self.namespaces.insert(name.to_owned(), view);
-        if matches {
-            self.unmatched.remove(name);
-        } else {
+        if !matches {
             self.unmatched.entry(name.to_owned()).or_insert(self.now);
         }
     }
 
     fn plan(&mut self) -> Plan {
+        // A namespace that matched between two passes, and does not any more, has not matched for anybody.
+        self.unmatched.retain(|name, _| !self.namespaces.get(name).is_some_and(|view| view.matches));
         let namespaces = self.namespaces.iter().map(|(name, view)| (name.as_str(), *view)).collect();
         let tokens = self.tokens.iter().map(|(name, token)| (name.as_str(), token.clone())).collect();
         plan(&self.parent, &namespaces, &tokens, &mut self.memory, at(self.now))

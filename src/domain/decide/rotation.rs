@@ -35,7 +35,8 @@ pub fn rotation_start(observed: &Observed, status: &StatusView) -> Option<Timest
         return Some(recorded);
     }
     let of_token = status.token.as_ref().zip(observed.object.rotation);
-    let start = of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation, &observed.object.uid));
+    let start =
+        of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation.interval, &observed.object.uid));
     Some(start.map_or(recorded, |start| windows.start(start, observed.now)))
 }
 

@@ -1,10 +1,10 @@
 //! Rotation windows: when a rotation that is due may begin.
 
 use super::hash::hash;
-use super::object::Rotation;
 use crate::api::RecordedToken;
 use cronexpr::{Crontab, MakeTimestamp, parse_crontab};
 use jiff::{SignedDuration, Timestamp};
+use std::time::Duration;
 
 /// The search for an opening looks four years ahead, and a timestamp ends with the year 9999.
 const MAX_TIME: Timestamp = Timestamp::constant(9_000 * 31_556_952 - 62_135_596_800, 0);
@@ -49,11 +49,11 @@ impl RotationStart {
     /// The rotation of this token. Without windows, rotations are spread over the last tenth of the interval, so that
     /// objects created together do not rotate together. The result for a token is the same in every process.
     #[must_use]
-    pub fn of(token: &RecordedToken, rotation: Rotation, uid: &str) -> Option<Self> {
+    pub fn of(token: &RecordedToken, interval: Duration, uid: &str) -> Option<Self> {
         let spread = hash(&["rotation", uid, &token.nonce], 8);
         let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;
-        let early = rotation.interval / 10_000 * share;
-        let after = SignedDuration::try_from(rotation.interval.saturating_sub(early)).ok()?;
+        let early = interval / 10_000 * share;
+        let after = SignedDuration::try_from(interval.saturating_sub(early)).ok()?;
         let due = token.request_time.0.checked_add(after).ok()?;
         Some(Self { due, share, expires: token.expiration_time.as_ref().map(|time| time.0) })
     }

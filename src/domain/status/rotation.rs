@@ -56,7 +56,7 @@ const DEFAULT_OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
 
 /// When the current token is rotated.
 pub(super) fn next_rotation(status: &RegistryTokenStatus, context: &StatusContext<'_>) -> Option<Time> {
-    let start = RotationStart::of(status.token.as_ref()?, context.rotation?, context.uid)?;
+    let start = RotationStart::of(status.token.as_ref()?, context.rotation?.interval, context.uid)?;
     Some(Time(context.windows.start(start, context.now)))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn set_windows_valid(status: &mut RegistryTokenStatus, context: &Stat
         return clear(&mut status.conditions, kind);
     }
     let of_token = status.token.as_ref().zip(context.rotation);
-    let start = of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation, context.uid));
+    let start = of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation.interval, context.uid));
     let start = start.unwrap_or(RotationStart { due: context.now, share: 0, expires: None });
     match context.windows.problem(start, context.now) {
         Some(message) => {

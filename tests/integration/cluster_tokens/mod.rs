@@ -6,7 +6,7 @@ mod lifecycle;
 mod ownership;
 mod requests;
 mod restart;
-mod validation;
+pub mod validation;
 
 use crate::control_plane::{ControlPlane, apply_object, eventually};
 use crate::fake_portal::Config;

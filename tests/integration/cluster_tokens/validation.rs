@@ -16,12 +16,9 @@ fn object(changes: Value) -> Value {
     object
 }
 
-#[tokio::test]
-async fn invalid_objects_are_refused_with_what_to_write_instead() {
-    let fleet = Fleet::new("refused").await;
-    let dry = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
-    let control_plane = fleet.team.control_plane;
-    for (changes, message) in [
+/// What is refused when an object is created, and a part of the message.
+pub fn refused_at_creation() -> Vec<(Value, &'static str)> {
+    vec![
         (json!({"namespaceSelector": null}), "namespaceSelector"),
         (json!({"tokenName": "Upper"}), "tokenName"),
         (json!({"unmatchedGracePeriod": "-1s"}), "unmatchedGracePeriod"),
@@ -39,7 +36,24 @@ async fn invalid_objects_are_refused_with_what_to_write_instead() {
         ),
         (json!({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}), "need values"),
         (json!({"template": {"spec": {"descripton": "d"}}}), "descripton"),
-    ] {
+    ]
+}
+
+/// Changes that are refused, and a part of the message.
+pub fn refused_later() -> Vec<(Value, &'static str)> {
+    vec![
+        (json!({"tokenName": "other"}), "tokenName cannot be changed"),
+        (json!({"template": {"spec": {"secret": {"name": "other"}}}}), "secret.name cannot be changed"),
+        (json!({"template": {"spec": {"issuerRef": {"name": "other"}}}}), "issuerRef cannot be changed"),
+    ]
+}
+
+#[tokio::test]
+async fn invalid_objects_are_refused_with_what_to_write_instead() {
+    let fleet = Fleet::new("refused").await;
+    let dry = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
+    let control_plane = fleet.team.control_plane;
+    for (changes, message) in refused_at_creation() {
         let refused = control_plane.kubectl_ok(&dry, Some(&object(changes.clone()).to_string())).await;
         let error = refused.expect_err(&format!("{changes} is refused")).to_string();
         assert!(error.contains(message), "{changes}: {error}");
@@ -51,11 +65,7 @@ async fn invalid_objects_are_refused_with_what_to_write_instead() {
     }
     let apply = ["apply", "--server-side", "-f", "-"];
     control_plane.kubectl_ok(&apply, Some(&object(json!({})).to_string())).await.expect("applied");
-    for (changes, message) in [
-        (json!({"tokenName": "other"}), "tokenName cannot be changed"),
-        (json!({"template": {"spec": {"secret": {"name": "other"}}}}), "secret.name cannot be changed"),
-        (json!({"template": {"spec": {"issuerRef": {"name": "other"}}}}), "issuerRef cannot be changed"),
-    ] {
+    for (changes, message) in refused_later() {
         let refused = control_plane.kubectl_ok(&dry, Some(&object(changes.clone()).to_string())).await;
         let error = refused.expect_err(&format!("{changes} is refused")).to_string();
         assert!(error.contains(message), "{changes}: {error}");
