@@ -43,6 +43,10 @@ impl World {
     }
 
     fn set_matches(&mut self, name: &str, matches: bool) {
+        // The deletion of a namespace cannot be undone.
+        if self.namespaces.get(name).is_some_and(|view| view.is_terminating) {
+            return;
+        }
         let view = NamespaceView { matches, is_terminating: false };
         self.namespaces.insert(name.to_owned(), view);
         if !matches {
@@ -75,7 +79,10 @@ impl World {
                 token.ownership = Ownership::Owned;
             }
             Action::MarkUnmatched(since) => {
-                self.unknown.remove(name);
+                // A tenant who removes the outdated time makes a process write it again that knows no other one.
+                if self.unmatched.get(name).is_some_and(|left| *since >= at(*left)) {
+                    self.unknown.remove(name);
+                }
                 self.tokens.get_mut(name).expect("it exists").unmatched_since = Some(*since);
             }
             Action::ClearUnmatched => {
