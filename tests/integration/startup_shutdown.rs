@@ -44,7 +44,7 @@ async fn ends(operator: Operator, within: Duration) {
 #[tokio::test]
 async fn a_missing_crd_affects_only_its_kind_and_is_named_in_the_log() {
     let control_plane = empty_control_plane().await;
-    for file in ["registrytokens.yaml", "clustertokenissuers.yaml"] {
+    for file in ["registrytokens.yaml", "clusterregistrytokens.yaml", "clustertokenissuers.yaml"] {
         control_plane.apply_crds(&crd(file)).await.expect("applied");
     }
     let mut operator = spawn(control_plane).await;
