@@ -60,7 +60,7 @@ enum PassEnd {
 /// Reconciles an object.
 async fn reconcile(cached: Arc<CachedToken>, ctx: SharedContext) -> RequeueAfter {
     let running = ctx.in_flight.begin().filter(|_| ctx.may_start_pass_in(cached.namespace()));
-    let Some(_running) = running else { return None };
+    let _running = running?;
     let key = cached.reference();
     let span = span::of_reconcile(Controller::RegistryToken, key.namespace.as_deref().unwrap_or_default(), &key.name);
     run_passes(cached, &key, &ctx).instrument(span).await
@@ -84,10 +84,7 @@ async fn run_passes(mut cached: Arc<CachedToken>, key: &TokenKey, ctx: &Context)
             }
         }
         // It was deleted meanwhile, or this instance is not the leader any more.
-        let Some(current) = ctx.tokens.cached(key).filter(|_| ctx.may_start_pass()) else {
-            return None;
-        };
-        cached = current;
+        cached = ctx.tokens.cached(key).filter(|_| ctx.may_start_pass())?;
     }
 }
 

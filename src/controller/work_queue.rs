@@ -36,13 +36,14 @@ pub async fn run<K, F>(
     loop {
         let next = queue.delays.next();
         tokio::select! {
-            key = keys.next(), if !ended => match key {
-                Some(key) => queue.reconcile(key),
-                None => {
+            key = keys.next(), if !ended => {
+                if let Some(key) = key {
+                    queue.reconcile(key);
+                } else {
                     ended = true;
                     queue.close();
                 }
-            },
+            }
             Some((key, result)) = queue.running.join_next() => {
                 let after = result.unwrap_or_else(|error| on_panic(&key, error));
                 queue.finish(key, after.filter(|_| !ended));

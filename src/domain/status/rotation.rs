@@ -69,14 +69,11 @@ pub(super) fn set_windows_valid(status: &mut RegistryTokenStatus, context: &Stat
     let of_token = status.token.as_ref().zip(context.rotation);
     let start = of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation.interval, context.uid));
     let start = start.unwrap_or(RotationStart { due: context.now, share: 0, expires: None });
-    match context.windows.problem(start, context.now) {
-        Some(message) => {
-            let value = (ConditionStatus::False, Reason::RotationWindowIgnored);
-            set_condition(status, context, kind, value, &message);
-        }
-        None => {
-            let value = (ConditionStatus::True, Reason::RotationWindowsApply);
-            set_condition(status, context, kind, value, "rotations that are due begin in a window");
-        }
+    if let Some(message) = context.windows.problem(start, context.now) {
+        let value = (ConditionStatus::False, Reason::RotationWindowIgnored);
+        set_condition(status, context, kind, value, &message);
+    } else {
+        let value = (ConditionStatus::True, Reason::RotationWindowsApply);
+        set_condition(status, context, kind, value, "rotations that are due begin in a window");
     }
 }
