@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 
 const FOLDER: &str = "deploy/argocd/registry-token.dev";
-const CLUSTER_ISSUER: &str = "ClusterTokenIssuer";
-const NAMESPACED_ISSUER: &str = "TokenIssuer";
+/// The kinds whose scripts are those of another kind, with that kind.
+const COPIES: [(&str, &str); 2] = [("TokenIssuer", "ClusterTokenIssuer"), ("ClusterRegistryToken", "RegistryToken")];
 
 /// Health and actions of every kind.
 pub fn config_map_patch(root: &Path) -> Result<String, Error> {
@@ -28,22 +28,24 @@ pub fn config_map_patch(root: &Path) -> Result<String, Error> {
     Ok(format!("{HEADER}{}", serde_saphyr::to_string(&patch)?))
 }
 
-/// The scripts of the `TokenIssuer`, which are those of the `ClusterTokenIssuer`, by their paths.
-pub fn namespaced_issuer_scripts(root: &Path) -> Result<Vec<(String, String)>, Error> {
-    let mut paths = vec!["health.lua".to_owned(), "actions/discovery.lua".to_owned()];
-    for action in actions(&root.join(FOLDER).join(CLUSTER_ISSUER))? {
-        paths.push(format!("actions/{action}/action.lua"));
-    }
+/// The scripts of the kinds that have those of another kind, by their paths.
+pub fn copied_scripts(root: &Path) -> Result<Vec<(String, String)>, Error> {
     let mut scripts = vec![];
-    for path in paths {
-        scripts.push((format!("{FOLDER}/{NAMESPACED_ISSUER}/{path}"), script(root, NAMESPACED_ISSUER, &path)?));
+    for (kind, source) in COPIES {
+        let mut paths = vec!["health.lua".to_owned(), "actions/discovery.lua".to_owned()];
+        for action in actions(&root.join(FOLDER).join(source))? {
+            paths.push(format!("actions/{action}/action.lua"));
+        }
+        for path in paths {
+            scripts.push((format!("{FOLDER}/{kind}/{path}"), script(root, kind, &path)?));
+        }
     }
     Ok(scripts)
 }
 
 /// A script of this kind.
 fn script(root: &Path, kind: &str, path: &str) -> Result<String, Error> {
-    let source = if kind == NAMESPACED_ISSUER { CLUSTER_ISSUER } else { kind };
+    let source = COPIES.iter().find(|(copy, _)| *copy == kind).map_or(kind, |(_, source)| *source);
     let text = std::fs::read_to_string(root.join(FOLDER).join(source).join(path))?;
     Ok(text.replace(source, kind))
 }

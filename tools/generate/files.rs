@@ -24,7 +24,7 @@ pub fn generated(root: &Path) -> Result<BTreeMap<String, String>, Error> {
         }
     }
     let texts: Vec<String> = definitions.iter().map(|one| files[&format!("crds/{}", one.file)].clone()).collect();
-    files.extend(argocd::namespaced_issuer_scripts(root)?);
+    files.extend(argocd::copied_scripts(root)?);
     files.insert("deploy/argocd/argocd-cm.yaml".to_owned(), argocd::config_map_patch(root)?);
     files.insert("deploy/crds.yaml".to_owned(), crds::single_file(&texts));
     files.insert("deploy/install.yaml".to_owned(), install::single_file(root, &definitions)?);
