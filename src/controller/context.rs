@@ -24,15 +24,9 @@ use kube::runtime::reflector::Store;
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::SetOnce;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
-
-/// How many passes are started at once after the caches are synced.
-const STARTUP_BATCH: usize = 200;
-/// Interval between two batches: 10,000 objects take a second.
-const STARTUP_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The shared context of passes.
 pub type SharedContext = Arc<Context>;
@@ -227,40 +221,6 @@ impl Context {
         for token in self.tokens_of(key) {
             let _ = self.requeue_token.send(token.reference());
         }
-    }
-
-    /// Starts a pass of every object, in batches: a queue with all of them would keep its memory forever.
-    pub async fn requeue_all_tokens(&self) {
-        self.requeue_tokens(&self.tokens.all()).await;
-    }
-
-    /// Starts a pass of every object in this namespace.
-    pub async fn requeue_tokens_in(&self, namespace: &str) {
-        self.requeue_tokens(&self.tokens.filter(|token| token.is_in(namespace))).await;
-    }
-
-    async fn requeue_tokens(&self, tokens: &[Arc<CachedToken>]) {
-        for some in tokens.chunks(STARTUP_BATCH) {
-            for token in some {
-                let _ = self.requeue_token.send(token.reference());
-            }
-            tokio::time::sleep(STARTUP_INTERVAL).await;
-        }
-    }
-
-    /// Starts as the leader, with warm caches: audits every issuer's portal, now and once more when no response to a
-    /// request of a former leader can arrive any more, and starts a pass of every object.
-    pub async fn start_leading(&self) {
-        let Some(caches) = self.issuer_caches() else { return };
-        let cluster = caches.cluster.state().into_iter().map(|issuer| issuer.key());
-        let namespaced = caches.namespaced.state().into_iter().map(|issuer| issuer.key());
-        for key in cluster.chain(namespaced) {
-            // Others have acted since the last audit, if there was one.
-            self.issuers.forget_audits(&key);
-            self.request_audit(&key);
-        }
-        self.cluster_tokens.requeue_all();
-        self.requeue_all_tokens().await;
     }
 
     /// Requests an audit of the issuer's portal, which starts when no late response can arrive any more.

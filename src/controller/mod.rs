@@ -9,6 +9,7 @@ mod context;
 mod decode;
 mod events;
 mod executor;
+mod field_manager;
 mod finalizer;
 mod in_flight;
 mod invalid_objects;
@@ -20,6 +21,7 @@ mod live_list;
 pub(crate) mod live_secret;
 mod mac_key;
 mod namespaces;
+mod requeue;
 mod service_accounts;
 mod snapshot;
 mod span;
@@ -160,21 +162,17 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         context.cluster_tokens.token_changed(&key.name);
         key
     });
-    let watch = watch_objects(&client, self::state::secret_cache::decode_meta);
+    let watch = watch_objects(&client, self::decode::metadata_only);
     let secret_events = secret_watches.events::<Secret, _>(|request, health| Watch {
         label: Some(OWNER_LABEL),
         metadata_only: true,
         ..watch(request, health)
     });
     let report_ctx = Arc::clone(&ctx);
-    let secret_events = skip_invalid(
-        secret_events,
-        self::state::secret_cache::deleted_by_name,
-        secret_watches.invalid_objects(),
-        move |skipped| {
+    let secret_events =
+        skip_invalid(secret_events, self::decode::deleted_by_name, secret_watches.invalid_objects(), move |skipped| {
             self::invalid_objects::report_secret(&report_ctx, skipped);
-        },
-    );
+        });
     let (cluster_requeues, namespaced_requeues) = issuer::controller::split_by_kind(issuer_requeues);
     // If only some namespaces are watched, nothing of the cluster is.
     let cluster = cluster.map(|watched| {

@@ -3,6 +3,7 @@
 //! An object is reconciled once at a time, and once more if its key arrives meanwhile. kube's `applier` does the same, but
 //! its maps stay as large as the largest burst, and whenever one of ten thousand reconciles can go on, it polls all of them.
 
+use super::state::shrink::{MIN_CAPACITY, shrink};
 use futures::{Stream, StreamExt};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::Hash;
@@ -11,9 +12,6 @@ use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::JoinMap;
-
-/// A smaller map is not shrunk.
-const MIN_CAPACITY: usize = 1024;
 
 /// When an object is reconciled again, unless something changes before; `None`: only then.
 pub type RequeueAfter = Option<Duration>;
@@ -149,9 +147,7 @@ impl<K: Clone + Eq + Hash> Delays<K> {
         for key in &due {
             self.times.remove(key);
         }
-        if self.times.capacity() > MIN_CAPACITY && self.times.len() * 4 < self.times.capacity() {
-            self.times.shrink_to(self.times.len() * 2);
-        }
+        shrink(&mut self.times);
         due
     }
 }

@@ -5,11 +5,10 @@ use super::reconcile::reconcile;
 use crate::api::ClusterRegistryToken;
 use crate::controller::context::{Context, SharedContext};
 use crate::controller::decode::prune::prune_metadata;
+use crate::controller::decode::{deleted_by_name, metadata_only};
 use crate::controller::invalid_objects::{from_store, report_cluster_token, skip_invalid};
 use crate::controller::state::cluster_tokens::ClusterTokenKey;
-use crate::controller::state::namespace_cache::{
-    CachedNamespace, decode_namespace, deleted_by_name, reflect_namespaces,
-};
+use crate::controller::state::namespace_cache::{CachedNamespace, reflect_namespaces};
 use crate::controller::watch::Watch;
 use crate::controller::watch::namespaces::KindWatches;
 use crate::controller::{receiver_stream, watch_objects};
@@ -101,7 +100,7 @@ fn namespace_events(
     writer: Writer<CachedNamespace>,
     ctx: &SharedContext,
 ) -> impl Stream<Item = ClusterTokenKey> + Send + 'static {
-    let watch = watch_objects(&ctx.client, decode_namespace);
+    let watch = watch_objects(&ctx.client, metadata_only);
     let events =
         watches.events::<Namespace, _>(move |request, health| Watch { metadata_only: true, ..watch(request, health) });
     let events = skip_invalid(events, deleted_by_name, watches.invalid_objects(), |skipped| {

@@ -6,10 +6,10 @@ use crate::api::{
     COPIED_REQUESTS_ANNOTATION, ClusterRegistryToken, LAST_APPLIED_KEYS_ANNOTATION, Reason, RegistryToken,
     UNMATCHED_SINCE_ANNOTATION,
 };
-use crate::controller::CONTROLLER_NAME;
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::{Context, SharedContext};
 use crate::controller::decode::prune::live_token;
+use crate::controller::field_manager::{patch_params, post_params};
 use crate::controller::issuer::status::merge_patch;
 use crate::controller::state::template_facts::controller_of;
 use crate::domain::cluster_token::render::{Desired, label_value, recorded_keys};
@@ -20,7 +20,7 @@ use crate::domain::retry::backoff;
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::Patch;
 use kube::core::{Selector, SelectorExt};
 use kube::{Resource, ResourceExt};
 use serde_json::{Map, Value, json};
@@ -115,15 +115,14 @@ impl Writer<'_> {
             ..ObjectMeta::default()
         };
         let token = RegistryToken { metadata, spec: desired.spec.clone(), status: None };
-        let params = PostParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PostParams::default() };
-        call("create the RegistryToken", self.tokens().create(&params, &token)).await.map(drop)
+        call("create the RegistryToken", self.tokens().create(&post_params(), &token)).await.map(drop)
     }
 
     /// Reads the `RegistryToken` and changes what differs.
     async fn update(&self, desired: &Desired) -> Result<(), ApiError> {
         let Some(live) = self.read_own().await? else { return Ok(()) };
         let patch = Patch::Merge(update_patch(&live, desired, self.object));
-        call("change the RegistryToken", self.tokens().patch(self.name, &params(), &patch)).await.map(drop)
+        call("change the RegistryToken", self.tokens().patch(self.name, &patch_params(), &patch)).await.map(drop)
     }
 
     async fn annotate(&self, since: Value) -> Result<(), ApiError> {
@@ -132,7 +131,7 @@ impl Writer<'_> {
             "uid": live.uid(), "resourceVersion": live.resource_version(),
             "annotations": {UNMATCHED_SINCE_ANNOTATION: since},
         }}));
-        call("annotate the RegistryToken", self.tokens().patch(self.name, &params(), &patch)).await.map(drop)
+        call("annotate the RegistryToken", self.tokens().patch(self.name, &patch_params(), &patch)).await.map(drop)
     }
 
     /// Deletes the `RegistryToken`, unless its namespace matches now. Caches may be stale, so both are read.
@@ -191,10 +190,6 @@ impl Writer<'_> {
             error => Some(error.into()),
         }
     }
-}
-
-fn params() -> PatchParams {
-    PatchParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PatchParams::default() }
 }
 
 fn owner_reference(object: &ClusterRegistryToken) -> OwnerReference {

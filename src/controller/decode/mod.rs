@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 use kube::Resource;
 use kube::core::object::HasStatus;
+use kube::core::{PartialObjectMeta, PartialObjectMetaExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -132,6 +133,21 @@ pub fn metadata<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<ObjectM
         Box::new(InvalidObject { reference, error: format!("metadata: {why}"), partial: None })
     })?;
     Ok(minimal.into())
+}
+
+/// Decodes an object of kind `K` of which only the metadata are requested.
+pub fn metadata_only<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<PartialObjectMeta<K>> {
+    let meta = metadata::<K>(object);
+    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
+}
+
+/// For the cache of such objects: one that cannot be parsed is removed, and unknown until it can be parsed.
+pub fn deleted_by_name<K>(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<K>>
+where
+    K: Resource<DynamicType = ()>,
+{
+    let meta = ObjectMeta { name: about.name.clone(), namespace: about.namespace.clone(), ..ObjectMeta::default() };
+    (observed == Presence::Deleted).then(|| meta.into_response_partial())
 }
 
 /// Parses what is nested no deeper than serde can follow; an error names the field.

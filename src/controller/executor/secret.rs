@@ -4,8 +4,8 @@
 use super::secret_patch;
 use super::secret_patch::SecretPatch;
 use super::{Executor, checksum, response_from_api_error};
-use crate::controller::CONTROLLER_NAME;
 use crate::controller::api_call::{ApiError, call};
+use crate::controller::field_manager::{patch_params, post_params};
 use crate::controller::live_secret;
 use crate::domain::model::dockerconfig;
 use crate::domain::model::dockerconfig::{DATA_KEY, SECRET_TYPE};
@@ -14,7 +14,7 @@ use crate::domain::model::token_mac::TokenSignature;
 use crate::domain::protocol::{Response, SecretContent, SecretWrite};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -137,7 +137,7 @@ impl Executor<'_> {
 
     async fn create_secret(&self, reservation: &Reservation) -> Result<Secret, ApiError> {
         let secret = self.patch_builder().new_secret(reservation);
-        let params = PostParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PostParams::default() };
+        let params = post_params();
         call("create the Secret", self.snapshot.secrets(self.ctx).create(&params, &secret)).await
     }
 
@@ -174,7 +174,7 @@ impl Executor<'_> {
 
     /// Only metadata are requested in the response, so that no password is sent back.
     async fn patch(&self, body: &Value, dry_run: bool) -> Result<ObjectMeta, ApiError> {
-        let params = PatchParams { dry_run, field_manager: Some(CONTROLLER_NAME.to_owned()), ..PatchParams::default() };
+        let params = PatchParams { dry_run, ..patch_params() };
         let (name, secrets) = (self.snapshot.secret_name(), self.snapshot.secrets(self.ctx));
         let patch = Patch::Merge(body);
         let written = call("write the Secret", secrets.patch_metadata(&name, &params, &patch)).await?;

@@ -3,9 +3,9 @@
 use super::Executor;
 use super::last_writer::last_writer;
 use crate::api::{DeletionPolicy, Reason, RecordedServiceAccount, RegistryTokenStatus, ServiceAccountRef};
-use crate::controller::CONTROLLER_NAME;
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::decode::service_account::service_account;
+use crate::controller::field_manager::patch_params;
 use crate::controller::state::account_changes::Changes;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::Response;
@@ -17,7 +17,7 @@ use crate::domain::status::{StatusContext, StatusEvent, next_status, service_acc
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use serde_json::json;
 use std::time::Duration;
 
@@ -157,8 +157,8 @@ impl Executor<'_> {
             "metadata": {"uid": account.uid, "resourceVersion": account.resource_version},
             "imagePullSecrets": (!secrets.is_empty()).then_some(secrets),
         });
-        let params = PatchParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PatchParams::default() };
-        match call("write the ServiceAccount", self.accounts().patch(name, &params, &Patch::Merge(&body))).await {
+        match call("write the ServiceAccount", self.accounts().patch(name, &patch_params(), &Patch::Merge(&body))).await
+        {
             Ok(account) => Some(Reading::Found(to_account(account))),
             Err(ApiError::Conflict(_)) => None,
             Err(error) => Some(reading_from_error(error)),

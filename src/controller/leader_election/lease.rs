@@ -2,16 +2,15 @@
 
 use super::ElectionSettings;
 use crate::api::INSTALLATION_ANNOTATION;
-use crate::controller::CONTROLLER_NAME;
 use crate::controller::api_call::safe_error_message;
 use crate::controller::context::Context;
+use crate::controller::field_manager::post_params;
 use crate::domain::leader_election::{Change, LeaseRecord, Request, Response};
 use crate::kube_client::objects::ObjectClient;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use kube::Error;
-use kube::api::PostParams;
 use std::time::Duration;
 
 /// A released Lease has no holder, so its duration has no meaning; zero is not valid.
@@ -58,8 +57,8 @@ impl LeaseAccess {
         }
         let sent = async {
             match request {
-                Request::Create => self.client.create(&params(), &self.created()).await,
-                Request::Update(change) => self.client.replace(&self.name, &params(), &self.updated(change)).await,
+                Request::Create => self.client.create(&post_params(), &self.created()).await,
+                Request::Update(change) => self.client.replace(&self.name, &post_params(), &self.updated(change)).await,
                 Request::Read | Request::Sleep(_) | Request::End => self.client.get(&self.name).await,
             }
         };
@@ -121,10 +120,6 @@ impl LeaseAccess {
             ..former.clone()
         }
     }
-}
-
-fn params() -> PostParams {
-    PostParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PostParams::default() }
 }
 
 /// For people who read the Lease: no instance compares it with its own clock.

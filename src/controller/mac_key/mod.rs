@@ -7,13 +7,13 @@
 
 mod finalizer;
 
-use super::CONTROLLER_NAME;
 use super::api_call::{ApiError, call};
 use super::context::Context;
 use super::snapshot::Snapshot;
 use super::state::keyring::record::KeyRecord;
 use super::state::keyring::{KeyData, Keyring, LastRead};
 use crate::api::{FINALIZER, MAC_ANNOTATION};
+use crate::controller::field_manager::post_params;
 use crate::domain::model::token_mac::{MIN_KEY_BYTES, MacKeys, key_id};
 use crate::health::readiness::Readiness;
 use crate::kube_client::objects::ObjectClient;
@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{Patch, PatchParams, PostParams};
+use kube::api::{Patch, PatchParams};
 use kube::core::Status;
 use serde_json::json;
 use std::sync::PoisonError;
@@ -192,10 +192,6 @@ impl Keyring {
 fn is_namespace_gone(status: &Status) -> bool {
     let causes = status.details.iter().flat_map(|details| &details.causes);
     status.code == 404 || causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
-}
-
-fn post_params() -> PostParams {
-    PostParams { field_manager: Some(CONTROLLER_NAME.to_owned()), ..PostParams::default() }
 }
 
 fn random_key(ctx: &Context) -> Option<Zeroizing<Vec<u8>>> {

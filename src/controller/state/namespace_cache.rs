@@ -1,14 +1,13 @@
 //! The cache of namespaces: their names and labels.
 
-use crate::controller::decode::{self, Decoded, Presence, invalid_object};
+use super::lookup::impl_lookup;
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::{Namespace, ObjectReference};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::{PartialObjectMeta, PartialObjectMetaExt, Selector, SelectorExt};
+use kube::core::{PartialObjectMeta, Selector, SelectorExt};
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -57,53 +56,7 @@ impl CachedNamespace {
     }
 }
 
-impl Lookup for CachedNamespace {
-    type DynamicType = ();
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Namespace".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "namespaces".into()
-    }
-
-    fn name(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.name))
-    }
-
-    fn namespace(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    fn resource_version(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    fn uid(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-}
-
-/// Decodes the metadata of a namespace; nothing else is requested.
-pub fn decode_namespace(object: &[u8]) -> Decoded<PartialObjectMeta<Namespace>> {
-    let meta = decode::metadata::<Namespace>(object);
-    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
-}
-
-/// A namespace that cannot be parsed is unknown: nothing is written in it.
-pub fn deleted_by_name(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<Namespace>> {
-    let meta = ObjectMeta { name: about.name.clone(), ..ObjectMeta::default() };
-    (observed == Presence::Deleted).then(|| meta.into_response_partial())
-}
+impl_lookup!(CachedNamespace, Namespace, |_this| None::<&str>);
 
 /// Caches the watched namespaces, and yields once for each change that matters.
 pub fn reflect_namespaces(
@@ -143,12 +96,13 @@ fn to_cached(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controller::decode::metadata_only;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
     use serde_json::{Value, json};
 
-    fn namespace(metadata: Value) -> CachedNamespace {
+    fn namespace(metadata: &Value) -> CachedNamespace {
         let object = json!({"metadata": metadata}).to_string();
-        CachedNamespace::from_meta(&decode_namespace(object.as_bytes()).expect("parsed").metadata)
+        CachedNamespace::from_meta(&metadata_only::<Namespace>(object.as_bytes()).expect("parsed").metadata)
     }
 
     fn selector(selector: Value) -> Selector {
@@ -158,7 +112,7 @@ mod tests {
     #[test]
     fn a_selector_sees_every_label_and_the_name() {
         let team =
-            namespace(json!({"name": "team", "labels": {"kubernetes.io/metadata.name": "team", "a": "b", "c": ""}}));
+            namespace(&json!({"name": "team", "labels": {"kubernetes.io/metadata.name": "team", "a": "b", "c": ""}}));
         assert!(!team.labels.contains("metadata.name"), "the name is stored once");
         for (labels, wanted) in [
             (json!({}), true),
@@ -173,7 +127,7 @@ mod tests {
             assert_eq!(team.matches(&selector(labels.clone())), wanted, "{labels}");
         }
         assert!(!team.is_terminating);
-        assert!(namespace(json!({"name": "x", "deletionTimestamp": "2030-01-01T00:00:00Z"})).is_terminating);
+        assert!(namespace(&json!({"name": "x", "deletionTimestamp": "2030-01-01T00:00:00Z"})).is_terminating);
     }
 
     #[test]
@@ -181,7 +135,7 @@ mod tests {
         let labels: BTreeMap<String, String> =
             (0..8).map(|number| (format!("example.com/some-label-{number}"), "some-value".to_owned())).collect();
         let annotations = json!({"note": "x".repeat(100_000)});
-        let cached = namespace(json!({"name": "team-a", "labels": labels, "annotations": annotations}));
+        let cached = namespace(&json!({"name": "team-a", "labels": labels, "annotations": annotations}));
         let size = size_of::<CachedNamespace>() + cached.name.len() + cached.labels.len();
         // The cache adds its own key, which has the name again.
         assert!(size + size_of::<ObjectRef<CachedNamespace>>() + cached.name.len() < 700, "{size}");

@@ -1,6 +1,7 @@
 //! What this process remembers of objects between passes. All of it may be lost: after a restart the operator only
 //! waits or requests once more.
 
+use super::shrink::shrink;
 use crate::controller::annotations::resync_annotation;
 use crate::domain::model::cooldown::Cooldown;
 use crate::domain::model::object::Object;
@@ -17,9 +18,6 @@ use std::time::{Duration, Instant};
 
 /// How long a cache may lag behind a write before the API server is read instead.
 const EXPECTATION_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// A smaller map is not shrunk.
-const MIN_CAPACITY: usize = 1024;
 
 /// Maximum number of revocations that are remembered per object.
 const MAX_REVOKED: usize = 8;
@@ -275,13 +273,6 @@ fn remove_if_default(objects: &mut HashMap<String, Box<ObjectState>>, uid: &str)
     if objects.get(uid).is_some_and(|state| **state == ObjectState::default()) {
         objects.remove(uid);
         shrink(objects);
-    }
-}
-
-/// A burst leaves a map large.
-fn shrink<T>(map: &mut HashMap<String, T>) {
-    if map.capacity() > MIN_CAPACITY && map.len() * 4 < map.capacity() {
-        map.shrink_to(map.len() * 2);
     }
 }
 

@@ -1,18 +1,17 @@
 //! The cache of pull secrets: their metadata, packed.
 
+use super::lookup::impl_lookup;
 use super::packed::Packed;
 use super::token_cache::{CachedToken, TokenCache, TokenKey};
 use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, ROTATED_AT_ANNOTATION};
-use crate::controller::decode::{self, Decoded, Presence, invalid_object};
 use futures::{Stream, StreamExt};
-use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
-use kube::core::{PartialObjectMeta, PartialObjectMetaExt};
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{Lookup, ObjectRef};
 use kube::runtime::watcher::{self, Event};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Longest metadata that are cached, in bytes. Those that the operator writes have a tenth of that; longer ones are
@@ -53,53 +52,7 @@ impl CachedSecret {
     }
 }
 
-impl Lookup for CachedSecret {
-    type DynamicType = ();
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Secret".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "secrets".into()
-    }
-
-    fn name(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.name))
-    }
-
-    fn namespace(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.namespace))
-    }
-
-    fn resource_version(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    fn uid(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-}
-
-/// Decodes a Secret's metadata; its data are not requested.
-pub fn decode_meta(object: &[u8]) -> Decoded<PartialObjectMeta<Secret>> {
-    let meta = decode::metadata::<Secret>(object);
-    meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
-}
-
-/// A Secret whose metadata cannot be parsed is removed from the cache and unknown until it can be parsed.
-pub fn deleted_by_name(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<Secret>> {
-    let meta = ObjectMeta { name: about.name.clone(), namespace: about.namespace.clone(), ..ObjectMeta::default() };
-    (observed == Presence::Deleted).then(|| meta.into_response_partial())
-}
+impl_lookup!(CachedSecret, Secret, |this| Some(&*this.namespace));
 
 /// Caches the watched Secrets, and yields the objects whose Secret changed.
 pub fn reflect_secrets(
@@ -150,6 +103,7 @@ fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &TokenCache) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kube::runtime::reflector::Lookup as _;
     use serde_json::json;
 
     #[test]

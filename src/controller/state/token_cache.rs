@@ -1,5 +1,6 @@
 //! The cache of `RegistryToken` objects.
 
+use super::lookup::impl_lookup;
 use super::packed::Packed;
 use super::template_facts::TemplateFacts;
 use super::token_facts::TokenFacts;
@@ -13,9 +14,8 @@ use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::runtime::reflector::store::Writer;
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event};
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,41 +193,7 @@ impl ShownObject for CachedToken {
     }
 }
 
-impl Lookup for CachedToken {
-    type DynamicType = ();
-
-    fn kind((): &()) -> Cow<'_, str> {
-        <RegistryToken as Lookup>::kind(&())
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        <RegistryToken as Lookup>::group(&())
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        <RegistryToken as Lookup>::version(&())
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        <RegistryToken as Lookup>::plural(&())
-    }
-
-    fn name(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.name))
-    }
-
-    fn namespace(&self) -> Option<Cow<'_, str>> {
-        Some(Cow::Borrowed(&self.namespace))
-    }
-
-    fn resource_version(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-
-    fn uid(&self) -> Option<Cow<'_, str>> {
-        None
-    }
-}
+impl_lookup!(CachedToken, RegistryToken, |this| Some(&*this.namespace));
 
 /// The cached `RegistryToken` objects.
 #[derive(Clone)]
