@@ -137,8 +137,8 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     };
 
     let report_ctx = Arc::clone(&ctx);
-    let token_events =
-        token_watches.events::<RegistryToken, _>(watch_objects(&client, self::decode::prune::decode_token));
+    let token_events = token_watches
+        .events::<RegistryToken, _, _>(&token_store, watch_objects(&client, self::decode::prune::decode_token));
     let known = tokens.clone();
     let last_known = move |about: &ObjectReference, _| known.get(&self::invalid_objects::key_of(about));
     let token_events = skip_invalid(token_events, last_known, token_watches.invalid_objects(), move |skipped| {
@@ -163,7 +163,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
         key
     });
     let watch = watch_objects(&client, self::decode::metadata_only);
-    let secret_events = secret_watches.events::<Secret, _>(|request, health| Watch {
+    let secret_events = secret_watches.events::<Secret, _, _>(&secrets, |request, health| Watch {
         label: Some(OWNER_LABEL),
         metadata_only: true,
         ..watch(request, health)

@@ -81,6 +81,7 @@ mod previous_release;
 mod quickstart;
 mod registry_clients;
 mod repair;
+mod repeated_lists;
 mod request_backoff;
 mod request_budget;
 mod rotation;

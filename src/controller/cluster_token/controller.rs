@@ -85,7 +85,10 @@ fn object_events(
     writer: Writer<ClusterRegistryToken>,
     ctx: &SharedContext,
 ) -> impl Stream<Item = ClusterTokenKey> + Send + 'static {
-    let events = watches.events::<ClusterRegistryToken, _>(watch_objects(&ctx.client, decode_cluster_token));
+    let events = watches.events::<ClusterRegistryToken, _, _>(
+        &ctx.cluster_tokens.objects,
+        watch_objects(&ctx.client, decode_cluster_token),
+    );
     let (report, known) = (Arc::clone(ctx), from_store(ctx.cluster_tokens.objects.clone()));
     skip_invalid(events, known, watches.invalid_objects(), move |skipped| report_cluster_token(&report, skipped))
         .modify(|object| prune_metadata(object.meta_mut()))
@@ -101,8 +104,10 @@ fn namespace_events(
     ctx: &SharedContext,
 ) -> impl Stream<Item = ClusterTokenKey> + Send + 'static {
     let watch = watch_objects(&ctx.client, metadata_only);
-    let events =
-        watches.events::<Namespace, _>(move |request, health| Watch { metadata_only: true, ..watch(request, health) });
+    let events = watches.events::<Namespace, _, _>(&ctx.cluster_tokens.namespaces, move |request, health| Watch {
+        metadata_only: true,
+        ..watch(request, health)
+    });
     let events = skip_invalid(events, deleted_by_name, watches.invalid_objects(), |skipped| {
         tracing::warn!(namespace = skipped.object.name, detail = skipped.error, "namespace skipped");
     });

@@ -50,7 +50,7 @@ pub async fn run<I>(
 {
     let api = move |client: Client, namespace: &str| api(client, namespace).with_parser(decode::prune::live_issuer);
     let WatchedKind { store, writer, watches } = watched;
-    let events = watches.events::<I, _>(watch_objects(&ctx.client, decode::prune::decode_issuer));
+    let events = watches.events::<I, _, _>(&store, watch_objects(&ctx.client, decode::prune::decode_issuer));
     let report_ctx = Arc::clone(ctx);
     let known = invalid_objects::from_store(store.clone());
     let events = skip_invalid(events, known, watches.invalid_objects(), move |skipped| {

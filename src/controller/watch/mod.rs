@@ -227,8 +227,7 @@ impl<K: Send + 'static> WatchLoop<K> {
                 }
             }
             WatchEvent::Error { code: 410, .. } => {
-                // The events since then are lost: everything is listed again immediately.
-                self.version = None;
+                self.list_again();
                 return Ok(true);
             }
             WatchEvent::Error { code, message } => {
@@ -244,6 +243,14 @@ impl<K: Send + 'static> WatchLoop<K> {
         self.send(Event::InitDone).await?;
         self.watch.health.set_listed();
         Ok(())
+    }
+
+    /// The events since this version are lost: everything is listed again.
+    fn list_again(&mut self) {
+        if let Some(version) = self.version.take() {
+            let (kind, namespace) = (self.watch.health.kind(), self.watch.health.namespace());
+            tracing::info!(kind, namespace, version, "watch: listing again");
+        }
     }
 
     fn set_version(&mut self, version: Option<String>) {
@@ -263,8 +270,8 @@ impl<K: Send + 'static> WatchLoop<K> {
 
     fn record_failure(&mut self, error: &Error) -> WatchError {
         if matches!(error, Error::Api(status) if matches!(status.code, 404 | 410)) {
-            // The version is too old, or belongs to a deleted CRD: everything is listed again.
-            self.version = None;
+            // The version is too old, or belongs to a deleted CRD.
+            self.list_again();
         }
         WatchError::from_kube(&self.watch.health, error)
     }

@@ -10,11 +10,11 @@ use crate::health::watch_health::WatchHealth;
 use crate::kube_client::objects::Request;
 use crate::kube_client::scope::{WatchScope, request_for};
 use crate::metrics::{Kind, Metrics};
-use futures::future::Either;
 use futures::stream::select_all;
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Resource;
+use kube::runtime::reflector::{Lookup, ObjectRef, Store};
 use kube::runtime::watcher::Event;
 use std::collections::HashSet;
 use std::mem::take;
@@ -31,7 +31,7 @@ pub struct KindWatches {
 pub struct WatchPart {
     pub namespace: Option<NamespaceName>,
     pub health: Arc<WatchHealth>,
-    /// Whether every object of the first list has been passed on. Only used for a namespace.
+    /// Whether every object of the first list has been passed on.
     pub listed: watch::Sender<bool>,
 }
 
@@ -57,97 +57,107 @@ impl KindWatches {
         &self.parts
     }
 
-    /// The events of all watches. Those of single namespaces begin with an empty list, so that the store accepts events
-    /// of each namespace at once, whatever another one waits for; `listed` says what is complete.
-    pub fn events<K, T>(
+    /// The events of all watches, for the writer of this store. A repeated list becomes changes and deletions, see
+    /// [`RepeatedLists`].
+    ///
+    /// The events of single namespaces begin with an empty list, so that the store accepts events of each namespace at
+    /// once, whatever another one waits for; `listed` says what is complete.
+    pub fn events<K, T, C>(
         &self,
+        store: &Store<C>,
         watch: impl Fn(Request, Arc<WatchHealth>) -> Watch<T>,
     ) -> impl Stream<Item = Event<Decoded<T>>> + Send + 'static
     where
         K: Resource<DynamicType = ()>,
         T: Resource<DynamicType = ()> + Send + 'static,
+        C: Lookup<DynamicType = ()> + Clone + Send + Sync + 'static,
     {
-        let start = |part: &WatchPart| {
-            watch(request_for::<K>(part.namespace.as_ref()), Arc::clone(&part.health)).events().boxed()
-        };
-        if let [WatchPart { namespace: None, health, .. }] = &self.parts[..] {
-            return Either::Left(watch(request_for::<K>(None), Arc::clone(health)).events());
-        }
         let each = self.parts.iter().map(|part| {
-            let namespace = part.namespace.as_ref().map(ToString::to_string).unwrap_or_default();
-            let mut known = KnownNames::of(part.health.kind(), namespace, part.listed.clone());
-            start(part).flat_map(move |event| stream::iter(known.without_lists(event)))
+            let events = watch(request_for::<K>(part.namespace.as_ref()), Arc::clone(&part.health)).events();
+            let mut lists = RepeatedLists::of(part, store.clone());
+            events.flat_map(move |event| stream::iter(lists.as_changes(event)))
         });
-        Either::Right(stream::iter([Event::Init, Event::InitDone]).chain(select_all(each)))
+        let all = select_all(each.map(StreamExt::boxed));
+        let begin = self.parts.iter().any(|part| part.namespace.is_some());
+        stream::iter([Event::Init, Event::InitDone]).take(if begin { 2 } else { 0 }).chain(all)
     }
 }
 
-/// The names of a namespace's objects, from which follows what a repeated list no longer contains.
-struct KnownNames {
+/// Turns a repeated list into changes of the objects that it contains and deletions of those that it does not contain.
+///
+/// A store replaces its content only at the end of a list. Whoever is told of an object of the list before that finds the
+/// previous version in the store, and is not told of an object that is gone.
+struct RepeatedLists<C: Lookup<DynamicType = ()> + 'static> {
     kind: &'static str,
-    namespace: String,
-    known: HashSet<String>,
-    /// The names in the current list.
-    listing: HashSet<String>,
+    /// `None`: all.
+    namespace: Option<String>,
+    store: Store<C>,
     listed: watch::Sender<bool>,
+    /// The objects in the current list.
+    listing: HashSet<ObjectRef<C>>,
 }
 
-impl KnownNames {
-    fn of(kind: &'static str, namespace: String, listed: watch::Sender<bool>) -> Self {
-        Self { kind, namespace, known: HashSet::new(), listing: HashSet::new(), listed }
+impl<C: Lookup<DynamicType = ()> + Clone + 'static> RepeatedLists<C> {
+    fn of(part: &WatchPart, store: Store<C>) -> Self {
+        let namespace = part.namespace.as_ref().map(ToString::to_string);
+        Self { kind: part.health.kind(), namespace, store, listed: part.listed.clone(), listing: HashSet::new() }
     }
 
-    /// The same event for a store that also has the objects of other namespaces: what a list contains is applied, and
-    /// what it does not contain any more is deleted.
-    fn without_lists<T: Resource>(&mut self, event: Event<Decoded<T>>) -> Vec<Event<Decoded<T>>> {
+    /// The same event, without lists. The first list of all namespaces is passed on as it is: the store is not ready
+    /// before, and nothing reads it.
+    fn as_changes<T: Resource<DynamicType = ()>>(&mut self, event: Event<Decoded<T>>) -> Vec<Event<Decoded<T>>> {
+        if self.namespace.is_none() && !*self.listed.borrow() {
+            if matches!(event, Event::InitDone) {
+                self.listed.send_replace(true);
+            }
+            return vec![event];
+        }
         match event {
             Event::Init => {
                 self.listing.clear();
                 vec![]
             }
             Event::InitApply(one) => {
-                self.listing.insert(name_of(&one));
-                self.known.insert(name_of(&one));
+                self.listing.insert(key_of(&one));
                 vec![Event::Apply(one)]
-            }
-            Event::Apply(one) => {
-                self.known.insert(name_of(&one));
-                vec![Event::Apply(one)]
-            }
-            Event::Delete(one) => {
-                self.listing.remove(&name_of(&one));
-                self.known.remove(&name_of(&one));
-                vec![Event::Delete(one)]
             }
             Event::InitDone => {
                 let listing = take(&mut self.listing);
-                let gone = self.known.difference(&listing).map(|name| Event::Delete(self.deleted(name))).collect();
-                self.known = listing;
-                // At the first list, nothing is gone: everything has been passed on.
+                let here =
+                    |one: &C| self.namespace.is_none() || one.namespace().as_deref() == self.namespace.as_deref();
+                let known = self.store.state_filter(here);
+                let known = known.iter().map(|one| ObjectRef::from_obj(&**one));
+                let gone =
+                    known.filter(|one| !listing.contains(one)).map(|one| Event::Delete(self.deleted(one))).collect();
                 self.listed.send_replace(true);
                 gone
             }
+            Event::Apply(_) | Event::Delete(_) => vec![event],
         }
     }
 
     /// An object that was deleted while nothing was watched: only its name is known.
-    fn deleted<T>(&self, name: &str) -> Decoded<T> {
+    fn deleted<T>(&self, object: ObjectRef<C>) -> Decoded<T> {
         let reference = ObjectReference {
             kind: Some(self.kind.to_owned()),
-            namespace: Some(self.namespace.clone()),
-            name: Some(name.to_owned()),
+            namespace: object.namespace,
+            name: Some(object.name),
             ..ObjectReference::default()
         };
         Err(Box::new(InvalidObject { reference, error: "deleted".to_owned(), partial: None }))
     }
 }
 
-fn name_of<T: Resource>(one: &Decoded<T>) -> String {
-    let name = match one {
-        Ok(object) => object.meta().name.as_ref(),
-        Err(invalid) => invalid.reference.name.as_ref(),
+fn key_of<T: Resource<DynamicType = ()>, C: Lookup<DynamicType = ()>>(one: &Decoded<T>) -> ObjectRef<C> {
+    let (name, namespace) = match one {
+        Ok(object) => (&object.meta().name, &object.meta().namespace),
+        Err(invalid) => (&invalid.reference.name, &invalid.reference.namespace),
     };
-    name.cloned().unwrap_or_default()
+    let key = ObjectRef::new(name.as_deref().unwrap_or_default());
+    match namespace {
+        Some(namespace) => key.within(namespace),
+        None => key,
+    }
 }
 
 #[cfg(test)]
@@ -156,62 +166,130 @@ mod tests {
     use k8s_openapi::api::core::v1::Secret;
     use kube::ResourceExt;
     use kube::api::ObjectMeta;
+    use kube::runtime::reflector::{self, store::Writer};
 
     #[allow(clippy::unnecessary_wraps, reason = "an event contains what could be decoded")]
-    fn secret(name: &str) -> Decoded<Secret> {
-        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        Ok(Secret { metadata, ..Secret::default() })
+    fn secret(namespace: &str, name: &str) -> Decoded<Secret> {
+        let [name, namespace] = [name, namespace].map(|text| Some(text.to_owned()));
+        Ok(Secret { metadata: ObjectMeta { name, namespace, ..ObjectMeta::default() }, ..Secret::default() })
     }
 
-    fn shown(events: Vec<Event<Decoded<Secret>>>) -> Vec<String> {
-        let show = |event: Event<Decoded<Secret>>| match event {
-            Event::Apply(Ok(one)) => format!("+{}", one.name_any()),
-            Event::Delete(Ok(one)) => format!("-{}", one.name_any()),
-            Event::Delete(Err(one)) => {
-                let about = one.reference;
-                format!("-{}/{} by name", about.namespace.unwrap_or_default(), about.name.unwrap_or_default())
+    /// A store and what fills it, as the controllers do.
+    struct Filled {
+        lists: RepeatedLists<Secret>,
+        writer: Writer<Secret>,
+    }
+
+    impl Filled {
+        fn of(namespace: Option<&str>) -> Self {
+            let scope = namespace.map_or(WatchScope::Cluster, |namespace| {
+                WatchScope::of([namespace.parse().expect("a namespace")]).expect("a scope")
+            });
+            let watches = KindWatches::register(&Readiness::default(), Kind::Secret, &scope, &Metrics::default());
+            let (store, mut writer) = reflector::store();
+            if namespace.is_some() {
+                writer.apply_watcher_event(&Event::Init);
+                writer.apply_watcher_event(&Event::InitDone);
             }
-            _ => "another event".to_owned(),
+            Self { lists: RepeatedLists::of(&watches.parts()[0], store), writer }
+        }
+
+        /// What is passed on, each with the names in the store at that moment.
+        fn feed(&mut self, events: Vec<Event<Decoded<Secret>>>) -> Vec<String> {
+            let mut shown = vec![];
+            for event in events {
+                for passed in self.lists.as_changes(event) {
+                    let (text, applied) = show(passed);
+                    self.writer.apply_watcher_event(&applied);
+                    let mut names: Vec<String> = self.lists.store.state().iter().map(|one| one.name_any()).collect();
+                    names.sort();
+                    shown.push(format!("{text}: {}", names.join(" ")));
+                }
+            }
+            shown
+        }
+    }
+
+    fn show(event: Event<Decoded<Secret>>) -> (String, Event<Secret>) {
+        let valid = |one: Decoded<Secret>| {
+            one.unwrap_or_else(|one| {
+                let ObjectReference { name, namespace, .. } = one.reference;
+                Secret { metadata: ObjectMeta { name, namespace, ..ObjectMeta::default() }, ..Secret::default() }
+            })
         };
-        events.into_iter().map(show).collect()
+        match event {
+            Event::Init => ("list".to_owned(), Event::Init),
+            Event::InitApply(one) => valid(one).in_event("contains", Event::InitApply),
+            Event::InitDone => ("listed".to_owned(), Event::InitDone),
+            Event::Apply(one) => valid(one).in_event("changed", Event::Apply),
+            Event::Delete(one) => valid(one).in_event("deleted", Event::Delete),
+        }
+    }
+
+    trait InEvent: Sized {
+        fn in_event(self, what: &str, event: fn(Self) -> Event<Self>) -> (String, Event<Self>);
+    }
+
+    impl InEvent for Secret {
+        fn in_event(self, what: &str, event: fn(Self) -> Event<Self>) -> (String, Event<Self>) {
+            (
+                format!("{what} {}/{}", self.metadata.namespace.as_deref().unwrap_or_default(), self.name_any()),
+                event(self),
+            )
+        }
+    }
+
+    #[test]
+    fn a_repeated_list_of_all_namespaces_tells_what_changed_and_what_is_gone_when_the_store_has_it() {
+        let mut all = Filled::of(None);
+        let first = vec![Event::Init, Event::InitApply(secret("x", "a")), Event::InitApply(secret("y", "b"))];
+        assert_eq!(all.feed(first), ["list: ", "contains x/a: ", "contains y/b: "]);
+        assert_eq!(all.feed(vec![Event::InitDone]), ["listed: a b"]);
+        let again = vec![Event::Init, Event::InitApply(secret("y", "b")), Event::InitApply(secret("y", "c"))];
+        assert_eq!(all.feed(again), ["changed y/b: a b", "changed y/c: a b c"]);
+        assert_eq!(all.feed(vec![Event::InitDone]), ["deleted x/a: b c"]);
+    }
+
+    #[test]
+    fn a_first_list_that_breaks_off_is_passed_on_again() {
+        let mut all = Filled::of(None);
+        assert_eq!(all.feed(vec![Event::Init, Event::InitApply(secret("x", "a"))]), ["list: ", "contains x/a: "]);
+        let whole = vec![Event::Init, Event::InitApply(secret("x", "b")), Event::InitDone];
+        assert_eq!(all.feed(whole), ["list: ", "contains x/b: ", "listed: b"]);
     }
 
     #[test]
     fn a_list_of_one_namespace_deletes_what_it_does_not_contain_and_nothing_else() {
-        let listed = watch::Sender::new(false);
-        let mut names = KnownNames::of("Secret", "team".to_owned(), listed.clone());
-        let mut feed = |events: Vec<Event<Decoded<Secret>>>| -> Vec<String> {
-            events.into_iter().flat_map(|event| shown(names.without_lists(event))).collect()
+        let mut team = Filled::of(Some("team"));
+        team.writer.apply_watcher_event(&Event::Apply(secret("other", "z").expect("valid")));
+        let list = |names: &[&str]| -> Vec<_> {
+            [Event::Init].into_iter().chain(names.iter().map(|name| Event::InitApply(secret("team", name)))).collect()
         };
         assert_eq!(
-            feed(vec![Event::Init, Event::InitApply(secret("a")), Event::InitApply(secret("b"))]),
-            ["+a", "+b"],
+            team.feed(list(&["a", "b"])),
+            ["changed team/a: a z", "changed team/b: a b z"],
             "events pass before the list is complete"
         );
-        assert!(!*listed.borrow());
-        assert!(feed(vec![Event::InitDone]).is_empty());
-        assert!(*listed.borrow());
-        assert_eq!(feed(vec![Event::Apply(secret("c")), Event::Delete(secret("b"))]), ["+c", "-b"]);
+        assert!(!*team.lists.listed.borrow());
+        assert!(team.feed(vec![Event::InitDone]).is_empty());
+        assert!(*team.lists.listed.borrow());
+        let changes = vec![Event::Apply(secret("team", "c")), Event::Delete(secret("team", "b"))];
+        assert_eq!(team.feed(changes), ["changed team/c: a b c z", "deleted team/b: a c z"]);
         // A list that breaks off deletes nothing.
-        assert_eq!(feed(vec![Event::Init, Event::InitApply(secret("a"))]), ["+a"]);
-        assert_eq!(feed(vec![Event::Init, Event::InitApply(secret("a"))]), ["+a"]);
-        assert_eq!(feed(vec![Event::InitDone]), ["-team/c by name"]);
-        assert_eq!(feed(vec![Event::Init, Event::InitDone]), ["-team/a by name"]);
+        assert_eq!(team.feed(list(&["a"])), ["changed team/a: a c z"]);
+        assert_eq!(team.feed(list(&["a"])), ["changed team/a: a c z"]);
+        assert_eq!(team.feed(vec![Event::InitDone]), ["deleted team/c: a z"]);
+        assert_eq!(team.feed(vec![Event::Init, Event::InitDone]), ["deleted team/a: z"]);
     }
 
     #[test]
     fn an_object_that_cannot_be_parsed_is_not_taken_for_deleted() {
-        let mut names = KnownNames::of("Secret", "team".to_owned(), watch::Sender::new(false));
-        let invalid = || names_only("bad");
-        let all = vec![Event::Init, Event::InitApply(secret("bad")), Event::InitDone, Event::Init];
-        for event in all {
-            names.without_lists(event);
+        for namespace in [None, Some("team")] {
+            let mut one = Filled::of(namespace);
+            one.feed(vec![Event::Init, Event::InitApply(secret("team", "bad")), Event::InitDone, Event::Init]);
+            let invalid = one.lists.deleted(ObjectRef::new("bad").within("team"));
+            assert_eq!(one.feed(vec![Event::InitApply(invalid)]), ["changed team/bad: bad"]);
+            assert!(one.feed(vec![Event::InitDone]).is_empty());
         }
-        names.without_lists(Event::InitApply(invalid()));
-        assert!(shown(names.without_lists(Event::InitDone)).is_empty());
-    }
-
-    fn names_only(name: &str) -> Decoded<Secret> {
-        KnownNames::of("Secret", "team".to_owned(), watch::Sender::new(false)).deleted(name)
     }
 }
