@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-versions fuzz simulate chaos torture bench check deny generate control-plane image image-test release clean
+.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-node test-versions fuzz simulate chaos torture bench check deny generate control-plane image image-test release clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ test-monitoring: ## Test the alerts with promtool, and alerts and dashboard with
 test-ha: ## Test leader election with repeated takeovers, and print how long each takes; ROUNDS=count (5)
 	@tests/support/control_plane/build.sh >/dev/null
 	TAKEOVERS=$(or $(ROUNDS),5) cargo test --locked --test integration -- --nocapture leader_election
+
+test-node: ## Run pods on a real kubelet and containerd, which pull from a real registry; needs root, and says what else is missing
+	@reason=$$(tests/support/node/missing.sh); if [ -n "$$reason" ]; then echo "skipped: $$reason"; exit 0; fi; \
+		tests/support/control_plane/build.sh >/dev/null && NODE_TOOLS=$$(tests/support/node/build.sh) tests/run.sh --test node -- --nocapture
 
 chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run; LEADER_ELECTION=1: with leader election
 	@tests/support/control_plane/build.sh >/dev/null

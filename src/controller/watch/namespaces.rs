@@ -85,8 +85,8 @@ impl KindWatches {
 
 /// Turns a repeated list into changes of the objects that it contains and deletions of those that it does not contain.
 ///
-/// A store replaces its content only at the end of a list. Whoever is told of an object of the list before that finds the
-/// previous version in the store, and is not told of an object that is gone.
+/// A store replaces its content only at the end of a list. A pass that starts at an object of the list, before its end,
+/// finds the previous version in the store. For an object that is gone, no pass starts.
 struct RepeatedLists<C: Lookup<DynamicType = ()> + 'static> {
     kind: &'static str,
     /// `None`: all.

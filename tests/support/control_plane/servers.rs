@@ -117,7 +117,8 @@ pub fn start_api_server(files: &Files, port: u16, options: &Options) -> Result<S
         format!("--service-account-issuer={ISSUER}"),
         files.flag("service-account-key-file", "service-account.pub"),
         files.flag("service-account-signing-key-file", "service-account.key"),
-        "--authorization-mode=RBAC".into(),
+        // As in a cluster: a node may read only what its pods name.
+        "--authorization-mode=Node,RBAC".into(),
         format!("--enable-admission-plugins=ResourceQuota,ServiceAccount{plugin}"),
         "--profiling=false".into(),
     ];

@@ -1,0 +1,3 @@
+module registry-token.dev/container
+
+go 1.26.0
