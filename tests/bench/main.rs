@@ -21,6 +21,7 @@ mod operator_process;
 
 mod fleet;
 mod measure;
+mod namespaces;
 
 use fleet::{Fleet, PortalOptions};
 use std::time::{Duration, Instant};
@@ -65,6 +66,9 @@ async fn main() {
     }
     if wanted("7") {
         figures.extend(scrape().await);
+    }
+    if wanted("8") {
+        figures.extend(namespaces::labeled_at_once().await);
     }
     print(&figures);
 }

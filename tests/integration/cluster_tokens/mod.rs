@@ -4,6 +4,7 @@ mod deletion;
 mod drain;
 mod lifecycle;
 mod ownership;
+mod pace;
 mod requests;
 mod restart;
 pub mod validation;

@@ -1,5 +1,7 @@
 //! Many objects, one portal, one operator, on a separate control plane.
 
+mod cluster_token;
+
 use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
 use crate::fake_portal::{Config, FakePortal, Operation};
 use crate::manifests::{issuer_spec, merge};
@@ -90,28 +92,10 @@ impl Fleet {
     /// From the first create to the last filled Secret.
     pub async fn create_and_wait(&self, objects: usize) -> Duration {
         let begun = Instant::now();
-        let filled = self.wait_filled(objects);
+        let secrets = Api::namespaced(self.client.clone(), &self.namespace);
+        let filled = wait_filled(secrets, |_| true, objects);
         tokio::join!(self.create_range(0, objects), filled);
         begun.elapsed()
-    }
-
-    async fn wait_filled(&self, objects: usize) {
-        let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), &self.namespace);
-        let mut events = watcher(secrets, watcher::Config::default().labels(OWNER_LABEL)).applied_objects().boxed();
-        let mut filled = HashSet::new();
-        let (begun, mut reported_at) = (Instant::now(), Instant::now());
-        while filled.len() < objects {
-            let left = LIMIT.saturating_sub(begun.elapsed());
-            let event = tokio::time::timeout(left, events.try_next()).await.expect("every Secret is filled in time");
-            let Ok(Some(secret)) = event else { continue };
-            if secret.annotations().contains_key(STORED_ANNOTATION) {
-                filled.insert(secret.name_any());
-            }
-            if reported_at.elapsed() > Duration::from_secs(2) {
-                reported_at = Instant::now();
-                eprintln!("bench: {} of {objects} Secrets after {:.0} s", filled.len(), begun.elapsed().as_secs_f32());
-            }
-        }
     }
 
     /// Waits until every description matches its spec.
@@ -210,6 +194,29 @@ impl Fleet {
         tokio::time::sleep(Duration::from_secs(20)).await;
         let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
         (ready, events.filter(is_by_operator).writes().len())
+    }
+}
+
+/// Waits until this many of these Secrets have a token.
+async fn wait_filled(
+    secrets: Api<PartialObjectMeta<Secret>>,
+    wanted: impl Fn(&PartialObjectMeta<Secret>) -> bool,
+    count: usize,
+) {
+    let mut events = watcher(secrets, watcher::Config::default().labels(OWNER_LABEL)).applied_objects().boxed();
+    let mut filled = HashSet::new();
+    let (begun, mut reported_at) = (Instant::now(), Instant::now());
+    while filled.len() < count {
+        let left = LIMIT.saturating_sub(begun.elapsed());
+        let event = tokio::time::timeout(left, events.try_next()).await.expect("every Secret is filled in time");
+        let Ok(Some(secret)) = event else { continue };
+        if secret.annotations().contains_key(STORED_ANNOTATION) && wanted(&secret) {
+            filled.insert((secret.namespace(), secret.name_any()));
+        }
+        if reported_at.elapsed() > Duration::from_secs(2) {
+            reported_at = Instant::now();
+            eprintln!("bench: {} of {count} Secrets after {:.0} s", filled.len(), begun.elapsed().as_secs_f32());
+        }
     }
 }
 

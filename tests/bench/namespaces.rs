@@ -1,0 +1,66 @@
+//! (8): one `ClusterRegistryToken` and many namespaces.
+
+use crate::fleet::{Fleet, PortalOptions};
+use crate::{Figure, LATENCY, figure};
+use std::time::Duration;
+
+/// How many namespaces are labeled at once.
+const NAMESPACES: usize = 1000;
+/// Time in which memory and work settle.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Labels all namespaces at once, then one more.
+pub async fn labeled_at_once() -> Vec<Figure> {
+    let portal = PortalOptions { latency: LATENCY, concurrency: 4, id_in_response: true };
+    let fleet = Fleet::start(portal).await;
+    fleet.create_cluster_token().await;
+    tokio::time::sleep(SETTLE).await;
+    let before = fleet.resident();
+    let namespaces = fleet.create_namespaces(NAMESPACES + 1).await;
+    tokio::time::sleep(SETTLE).await;
+    let per_namespace = (fleet.resident() - before) * 1024.0 / (NAMESPACES + 1) as f64;
+
+    let position = fleet.position().await;
+    let (all, last) = namespaces.split_at(NAMESPACES);
+    let elapsed = fleet.label_and_wait(all).await.as_secs_f64();
+    let limit = LATENCY.as_secs_f64() * NAMESPACES as f64 / 4.0;
+    let ratio = elapsed / limit;
+    tokio::time::sleep(SETTLE).await;
+    let status_writes = fleet.operator_writes_since(position).await;
+    let status_writes = status_writes.iter().filter(|event| event.resource == "clusterregistrytokens").count();
+    let per_second = status_writes as f64 / (elapsed + SETTLE.as_secs_f64());
+
+    let position = fleet.position().await;
+    fleet.label_and_wait(last).await;
+    tokio::time::sleep(SETTLE).await;
+    let writes = fleet.operator_writes_since(position).await;
+    let elsewhere = writes.iter().filter(|event| all.contains(&event.namespace)).count();
+    vec![
+        figure(
+            &format!(
+                "8. 1,000 namespaces labeled at once, 4 requests at a time: time / the portal's limit of {limit:.1} s"
+            ),
+            format!("{ratio:.2} ({elapsed:.1} s)"),
+            "<= 1.2",
+            Some(ratio <= 1.2),
+        ),
+        figure(
+            "8. writes of the ClusterRegistryToken's status meanwhile, per second",
+            format!("{per_second:.2} ({status_writes} writes)"),
+            "<= 1",
+            Some(per_second <= 1.0),
+        ),
+        figure(
+            "8. writes in the other namespaces when one more is labeled",
+            elsewhere.to_string(),
+            "0",
+            Some(elsewhere == 0),
+        ),
+        figure(
+            "8. memory per namespace that does not match, KiB",
+            format!("{per_namespace:.2}"),
+            "< 1",
+            Some(per_namespace < 1.0),
+        ),
+    ]
+}
