@@ -23,6 +23,8 @@ pub struct Cluster {
 const OPERATOR: &str = "registry-token-operator";
 /// The namespace of the token.
 const TEAM: &str = "team-a";
+/// The namespace that is labeled.
+pub const SECOND_TEAM: &str = "team-b";
 
 impl Cluster {
     /// Starts a control plane; the operator gets the permissions of `deploy/`.
@@ -64,7 +66,7 @@ impl Cluster {
         if !cluster.has(&["namespace", OPERATOR])? {
             cluster.made.push(OPERATOR);
         }
-        cluster.made.push(TEAM);
+        cluster.made.extend([TEAM, SECOND_TEAM]);
         cluster.apply(&crds())?;
         cluster.apply("{apiVersion: v1, kind: Namespace, metadata: {name: registry-token-operator}}")?;
         for definition in ["registrytokens", "clusterregistrytokens", "clustertokenissuers", "tokenissuers"] {
@@ -76,8 +78,13 @@ impl Cluster {
 
     /// Objects that the demo would change, and delete at the end, must not exist yet.
     fn refuse_to_take_over(&self) -> Result<(), String> {
-        let taken =
-            [vec!["clustertokenissuer", "default"], vec!["secret", "portal", "-n", OPERATOR], vec!["namespace", TEAM]];
+        let taken = [
+            vec!["clustertokenissuer", "default"],
+            vec!["clusterregistrytoken", "thinkwise-pull"],
+            vec!["secret", "portal", "-n", OPERATOR],
+            vec!["namespace", TEAM],
+            vec!["namespace", SECOND_TEAM],
+        ];
         for what in taken {
             if self.has(&what)? {
                 let name = what.join(" ");
@@ -109,6 +116,7 @@ impl Cluster {
         let limits = r#"{"spec":{"limits":{"connectTimeout":"1s","firstByteTimeout":"2s","requestTimeout":"2s"}}}"#;
         let _ = self.run(&["patch", "clustertokenissuer", "default", "--type=merge", "-p", limits], None);
         let mut steps = vec![
+            vec!["clusterregistrytoken", "thinkwise-pull"],
             vec!["registrytoken", "--all", "-n", TEAM],
             vec!["clustertokenissuer", "default"],
             vec!["secret", "portal", "-n", OPERATOR],

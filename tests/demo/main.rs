@@ -13,6 +13,7 @@ mod cluster;
 mod demo_log;
 mod lifecycle;
 mod manifests;
+mod namespaces;
 mod readme;
 
 use clap::Parser;
@@ -115,6 +116,7 @@ async fn run_steps(
     if !portal.config().table_hidden {
         lifecycle::revoke_upstream(show, cluster, portal).await?;
     }
+    namespaces::label_namespace(show, cluster, portal).await?;
     if keeps {
         keep_running(cluster, portal).await;
         return Ok(());
@@ -166,9 +168,14 @@ async fn pull_image(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal, 
 
 /// The Secret's content, which is never printed.
 fn content(cluster: &Cluster) -> Result<Vec<u8>, String> {
+    content_of(cluster, "team-a", "thinkwise-pull")
+}
+
+/// The content of a pull secret, which is never printed.
+fn content_of(cluster: &Cluster, namespace: &str, name: &str) -> Result<Vec<u8>, String> {
     use base64::Engine;
     let path = r"jsonpath={.data.\.dockerconfigjson}";
-    let text = cluster.run(&["get", "secret", "-n", "team-a", "thinkwise-pull", "-o", path], None)?;
+    let text = cluster.run(&["get", "secret", "-n", namespace, name, "-o", path], None)?;
     base64::engine::general_purpose::STANDARD.decode(text).map_err(|error| error.to_string())
 }
 
@@ -190,7 +197,7 @@ async fn edit_description(show: &mut DemoLog, cluster: &Cluster, portal: &FakePo
 
 async fn delete_token(show: &mut DemoLog, cluster: &Cluster, portal: &FakePortal) -> Result<(), String> {
     let content = content(cluster)?;
-    show.step("9. The object is deleted");
+    show.step("10. The object is deleted");
     DemoLog::kubectl(cluster, &["delete", "rtok", "thinkwise-pull", "-n", "team-a", "--timeout=60s"])?;
     let ledger = portal.ledger();
     show.check(ledger.live().is_empty(), "the token is revoked in the portal");
