@@ -4,6 +4,7 @@
 mod cluster;
 mod flows;
 mod namespaces;
+mod namespaces_deleted;
 mod permissions;
 mod stolen;
 mod tenants;

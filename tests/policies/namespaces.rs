@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// A control plane with the CRDs and what the overlay grants in the operator's namespace. Returns the kubeconfig of the
 /// operator's ServiceAccount too.
-async fn start(options: ControlPlaneOptions) -> (&'static ControlPlane, PathBuf) {
+pub async fn start(options: ControlPlaneOptions) -> (&'static ControlPlane, PathBuf) {
     let control_plane = ControlPlane::start_for_test(options).await.expect("starts");
     operator_process::install(control_plane).await.expect("installed");
     let overlay = format!("{}/deploy/overlays/namespaced/operator", env!("CARGO_MANIFEST_DIR"));
@@ -45,13 +45,13 @@ async fn permit(control_plane: &ControlPlane, namespace: &str) {
 }
 
 /// A namespace with a portal and the operator's Role.
-async fn permitted(control_plane: &'static ControlPlane, name: &str) -> Team {
+pub async fn permitted(control_plane: &'static ControlPlane, name: &str) -> Team {
     let team = Team::on(control_plane, name, Config::default(), json!({})).await;
     permit(control_plane, &team.namespace).await;
     team
 }
 
-fn watching(namespaces: &[&str], more: &[&'static str]) -> Options {
+pub fn watching(namespaces: &[&str], more: &[&'static str]) -> Options {
     let mut options = Options::default();
     options.flags.push(Box::leak(format!("--namespaces={}", namespaces.join(",")).into_boxed_str()));
     options.flags.extend(more);
