@@ -109,7 +109,9 @@ fn namespace_events(
         ..watch(request, health)
     });
     let events = skip_invalid(events, deleted_by_name, watches.invalid_objects(), |skipped| {
-        tracing::warn!(namespace = skipped.object.name, detail = skipped.error, "namespace skipped");
+        if skipped.report {
+            tracing::warn!(namespace = skipped.object.name, detail = skipped.error, "namespace skipped");
+        }
     });
     let ctx = Arc::clone(ctx);
     reflect_namespaces(events, ctx.cluster_tokens.namespaces.clone(), writer).flat_map(move |()| {
