@@ -43,7 +43,8 @@ test-ha: ## Test leader election with repeated takeovers, and print how long eac
 
 test-node: ## Run pods on a real kubelet and containerd, which pull from a real registry; needs root, and says what else is missing
 	@reason=$$(tests/support/node/missing.sh); if [ -n "$$reason" ]; then echo "skipped: $$reason"; exit 0; fi; \
-		tests/support/control_plane/build.sh >/dev/null && NODE_TOOLS=$$(tests/support/node/build.sh) tests/run.sh --test node -- --nocapture
+		tests/support/control_plane/build.sh >/dev/null && tools=$$(tests/support/node/build.sh) && \
+		NODE_TOOLS=$$tools tests/run.sh --test node -- --nocapture
 
 chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run; LEADER_ELECTION=1: with leader election
 	@tests/support/control_plane/build.sh >/dev/null
