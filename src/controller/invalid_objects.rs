@@ -2,7 +2,7 @@
 //! reported and skipped, so that all others are served.
 
 use super::context::SharedContext;
-use super::decode::{Decoded, InvalidObject, Presence};
+use super::decode::{Decoded, InvalidObject, Presence, key_of};
 use super::issuer_object::IssuerKey;
 use super::state::issuer_cache::IssuerEntry;
 use crate::api::{IssuerKind, Reason};
@@ -10,7 +10,7 @@ use crate::domain::model::problem::messages::issuer_problem;
 use crate::health::invalid_objects::InvalidObjects;
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::runtime::reflector::{Lookup, ObjectRef, Store};
+use kube::runtime::reflector::{Lookup, Store};
 use kube::runtime::watcher::{self, Event};
 use std::future::ready;
 use std::sync::Arc;
@@ -76,15 +76,6 @@ where
     K: Lookup<DynamicType = ()> + Clone + 'static,
 {
     move |about, _| store.get(&key_of(about)).map(|object| (*object).clone())
-}
-
-/// The key of an object in its cache.
-pub fn key_of<K: Lookup<DynamicType = ()>>(about: &ObjectReference) -> ObjectRef<K> {
-    let key = ObjectRef::new(about.name.as_deref().unwrap_or_default());
-    match &about.namespace {
-        Some(namespace) => key.within(namespace),
-        None => key,
-    }
 }
 
 /// Reports a RegistryToken that cannot be parsed.

@@ -140,7 +140,7 @@ pub async fn run(client: Client, settings: OperatorConfig, readiness: Arc<Readin
     let token_events = token_watches
         .events::<RegistryToken, _, _>(&token_store, watch_objects(&client, self::decode::prune::decode_token));
     let known = tokens.clone();
-    let last_known = move |about: &ObjectReference, _| known.get(&self::invalid_objects::key_of(about));
+    let last_known = move |about: &ObjectReference, _| known.get(&self::decode::key_of(about));
     let token_events = skip_invalid(token_events, last_known, token_watches.invalid_objects(), move |skipped| {
         self::invalid_objects::report_token(&report_ctx, skipped);
     });

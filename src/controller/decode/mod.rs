@@ -10,6 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference,
 use kube::Resource;
 use kube::core::object::HasStatus;
 use kube::core::{PartialObjectMeta, PartialObjectMetaExt};
+use kube::runtime::reflector::{Lookup, ObjectRef};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
@@ -141,13 +142,22 @@ pub fn metadata_only<K: Resource<DynamicType = ()>>(object: &[u8]) -> Decoded<Pa
     meta.map(PartialObjectMetaExt::into_response_partial).map_err(|error| invalid_object(object, error.error))
 }
 
-/// For the cache of such objects: one that cannot be parsed is removed, and unknown until it can be parsed.
+/// For the cache of such objects: an event of one that cannot be parsed changes nothing, unless it is deleted.
 pub fn deleted_by_name<K>(about: &ObjectReference, observed: Presence) -> Option<PartialObjectMeta<K>>
 where
     K: Resource<DynamicType = ()>,
 {
     let meta = ObjectMeta { name: about.name.clone(), namespace: about.namespace.clone(), ..ObjectMeta::default() };
     (observed == Presence::Deleted).then(|| meta.into_response_partial())
+}
+
+/// The key of an object in its cache.
+pub fn key_of<K: Lookup<DynamicType = ()>>(about: &ObjectReference) -> ObjectRef<K> {
+    let key = ObjectRef::new(about.name.as_deref().unwrap_or_default());
+    match &about.namespace {
+        Some(namespace) => key.within(namespace),
+        None => key,
+    }
 }
 
 /// Parses what is nested no deeper than serde can follow; an error names the field.

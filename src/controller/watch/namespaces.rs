@@ -3,7 +3,7 @@
 
 use super::Watch;
 use crate::api::NamespaceName;
-use crate::controller::decode::{Decoded, InvalidObject};
+use crate::controller::decode::{Decoded, InvalidObject, key_of};
 use crate::health::invalid_objects::InvalidObjects;
 use crate::health::readiness::Readiness;
 use crate::health::watch_health::WatchHealth;
@@ -77,9 +77,9 @@ impl KindWatches {
             let mut lists = RepeatedLists::of(part, store.clone());
             events.flat_map(move |event| stream::iter(lists.as_changes(event)))
         });
-        let all = select_all(each.map(StreamExt::boxed));
-        let begin = self.parts.iter().any(|part| part.namespace.is_some());
-        stream::iter([Event::Init, Event::InitDone]).take(if begin { 2 } else { 0 }).chain(all)
+        let by_namespace = self.parts.iter().any(|part| part.namespace.is_some());
+        let begin = if by_namespace { vec![Event::Init, Event::InitDone] } else { vec![] };
+        stream::iter(begin).chain(select_all(each.map(StreamExt::boxed)))
     }
 }
 
@@ -118,7 +118,11 @@ impl<C: Lookup<DynamicType = ()> + Clone + 'static> RepeatedLists<C> {
                 vec![]
             }
             Event::InitApply(one) => {
-                self.listing.insert(key_of(&one));
+                let key = match &one {
+                    Ok(object) => key_of(&object.object_ref(&())),
+                    Err(invalid) => key_of(&invalid.reference),
+                };
+                self.listing.insert(key);
                 vec![Event::Apply(one)]
             }
             Event::InitDone => {
@@ -145,18 +149,6 @@ impl<C: Lookup<DynamicType = ()> + Clone + 'static> RepeatedLists<C> {
             ..ObjectReference::default()
         };
         Err(Box::new(InvalidObject { reference, error: "deleted".to_owned(), partial: None }))
-    }
-}
-
-fn key_of<T: Resource<DynamicType = ()>, C: Lookup<DynamicType = ()>>(one: &Decoded<T>) -> ObjectRef<C> {
-    let (name, namespace) = match one {
-        Ok(object) => (&object.meta().name, &object.meta().namespace),
-        Err(invalid) => (&invalid.reference.name, &invalid.reference.namespace),
-    };
-    let key = ObjectRef::new(name.as_deref().unwrap_or_default());
-    match namespace {
-        Some(namespace) => key.within(namespace),
-        None => key,
     }
 }
 
@@ -210,6 +202,7 @@ mod tests {
         }
     }
 
+    /// The event in words, and as the store applies it.
     fn show(event: Event<Decoded<Secret>>) -> (String, Event<Secret>) {
         let valid = |one: Decoded<Secret>| {
             one.unwrap_or_else(|one| {
@@ -217,26 +210,23 @@ mod tests {
                 Secret { metadata: ObjectMeta { name, namespace, ..ObjectMeta::default() }, ..Secret::default() }
             })
         };
-        match event {
-            Event::Init => ("list".to_owned(), Event::Init),
-            Event::InitApply(one) => valid(one).in_event("contains", Event::InitApply),
-            Event::InitDone => ("listed".to_owned(), Event::InitDone),
-            Event::Apply(one) => valid(one).in_event("changed", Event::Apply),
-            Event::Delete(one) => valid(one).in_event("deleted", Event::Delete),
-        }
-    }
-
-    trait InEvent: Sized {
-        fn in_event(self, what: &str, event: fn(Self) -> Event<Self>) -> (String, Event<Self>);
-    }
-
-    impl InEvent for Secret {
-        fn in_event(self, what: &str, event: fn(Self) -> Event<Self>) -> (String, Event<Self>) {
-            (
-                format!("{what} {}/{}", self.metadata.namespace.as_deref().unwrap_or_default(), self.name_any()),
-                event(self),
-            )
-        }
+        let event = match event {
+            Event::Init => Event::Init,
+            Event::InitApply(one) => Event::InitApply(valid(one)),
+            Event::InitDone => Event::InitDone,
+            Event::Apply(one) => Event::Apply(valid(one)),
+            Event::Delete(one) => Event::Delete(valid(one)),
+        };
+        let name =
+            |one: &Secret| format!("{}/{}", one.metadata.namespace.as_deref().unwrap_or_default(), one.name_any());
+        let text = match &event {
+            Event::Init => "list".to_owned(),
+            Event::InitApply(one) => format!("contains {}", name(one)),
+            Event::InitDone => "listed".to_owned(),
+            Event::Apply(one) => format!("changed {}", name(one)),
+            Event::Delete(one) => format!("deleted {}", name(one)),
+        };
+        (text, event)
     }
 
     #[test]
