@@ -4,6 +4,7 @@
 use crate::control_plane::{ControlPlane, Server, eventually};
 use crate::fixture::LIMIT;
 use crate::image::write_layout;
+use crate::programs::{program, tool};
 use crate::registry::Registry;
 use k8s_openapi::api::core::v1::Node as NodeObject;
 use kube::api::{Api, Patch, PatchParams};
@@ -32,20 +33,6 @@ ctr --address "$1/containerd.sock" --namespace k8s.io images import "$1/pause.ta
 exec kubelet --config "$1/kubelet.yaml" --kubeconfig "$1/kubeconfig" --hostname-override "$2" --root-dir "$1/kubelet" \
   --cert-dir "$1/kubelet-certificates"
 "#;
-
-/// A program of the node, built by `tests/support/node/build.sh`.
-pub fn tool(name: &str) -> PathBuf {
-    let folder =
-        std::env::var_os("NODE_TOOLS").expect("NODE_TOOLS names the folder of the node's programs; use make test-node");
-    PathBuf::from(folder).join(name)
-}
-
-/// A program that is installed.
-pub fn program(name: &str) -> PathBuf {
-    let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let found = folders.iter().map(|folder| Path::new(folder).join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{name} is not installed"))
-}
 
 /// A running node.
 pub struct Node {
@@ -110,23 +97,9 @@ impl Node {
         let untainted = Patch::Merge(json!({"spec": {"taints": null}}));
         nodes.patch(NODE_NAME, &PatchParams::default(), &untainted).await.expect("patched");
     }
-
-    /// Ends its processes, and undoes what the kubelet set on this machine.
-    pub fn stop(mut self) {
-        self.clean_up();
-    }
-
-    fn clean_up(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.kill();
-        }
-        for (path, before) in self.sysctls.drain(..) {
-            let _ = fs::write(path, before);
-        }
-        remove_cgroups(Path::new("/sys/fs/cgroup"));
-    }
 }
 
+/// Ends its processes, and undoes what the kubelet set on this machine.
 impl Drop for Node {
     fn drop(&mut self) {
         if std::thread::panicking() {
@@ -134,14 +107,20 @@ impl Drop for Node {
             let tail: Vec<&str> = log.lines().rev().take(20).collect();
             eprintln!("the end of containerd's log, last line first:\n{}", tail.join("\n"));
         }
-        self.clean_up();
+        if let Some(mut server) = self.server.take() {
+            server.kill();
+        }
+        for (path, before) in self.sysctls.drain(..) {
+            let _ = fs::write(path, before);
+        }
+        remove_cgroups();
     }
 }
 
 /// Removes the empty groups that the kubelet made, in each hierarchy.
-fn remove_cgroups(root: &Path) {
-    let remove = "find \"$1\" -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null";
-    let _ = Command::new("sh").args(["-c", remove, "sh"]).arg(root).status();
+fn remove_cgroups() {
+    let remove = "find /sys/fs/cgroup -depth -type d -path '*/kubepods*' -exec rmdir {} + 2>/dev/null";
+    let _ = Command::new("sh").args(["-c", remove]).status();
 }
 
 fn kubelet_config(folder: &Path) -> Value {

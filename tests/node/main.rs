@@ -24,6 +24,7 @@ mod machine;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;
 mod pods;
+mod programs;
 #[path = "../support/oci_client/mod.rs"]
 mod pull;
 mod registry;
@@ -121,9 +122,9 @@ async fn pods_pull_with_the_secret_while_its_token_lives_and_not_without_it() {
     registry.until_rejected(&last).await;
     pods.create("after-deletion", Some("last")).await;
     pods.until_failing("after-deletion").await;
-    pods.assert_failing("anonymous").await;
+    pods.until_failing("anonymous").await;
     assert!(team.portal.ledger().live().is_empty());
 
     pods.delete_all().await;
-    node.stop();
+    drop(node);
 }

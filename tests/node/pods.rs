@@ -67,7 +67,7 @@ impl<'a> Pods<'a> {
         begun.elapsed().as_secs_f64()
     }
 
-    /// Waits until the pod cannot pull its image.
+    /// Waits until the pod cannot pull its image; one that runs fails the test.
     pub async fn until_failing(&self, name: &str) {
         eventually(&format!("the pod {name} to fail to pull"), LIMIT, async || {
             let (running, seen) = self.look(name).await?;
@@ -76,11 +76,6 @@ impl<'a> Pods<'a> {
             if failing { Ok(()) } else { Err(seen) }
         })
         .await;
-    }
-
-    /// A pod that failed to pull still does.
-    pub async fn assert_failing(&self, name: &str) {
-        self.until_failing(name).await;
     }
 
     /// Whether the container runs, and what it waits for.

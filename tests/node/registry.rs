@@ -4,7 +4,7 @@ use crate::control_plane::{Server, eventually};
 use crate::fake_portal::Ledger;
 use crate::fixture::LIMIT;
 use crate::image::write_layout;
-use crate::machine::program;
+use crate::programs::{program, tool};
 use rcgen::{CertificateParams, KeyPair};
 use std::collections::HashMap;
 use std::fs;
@@ -85,8 +85,8 @@ impl Registry {
     pub async fn push_image(&self) -> String {
         let layout = self.folder.path().join("image");
         let name = format!("{}/team/app:1", self.host());
-        write_layout(&layout, &crate::machine::tool("container"), &name);
-        let mut command = tokio::process::Command::new("skopeo");
+        write_layout(&layout, &tool("container"), &name);
+        let mut command = tokio::process::Command::new(program("skopeo"));
         command.args(["copy", "--quiet", "--insecure-policy"]);
         command.args([&format!("--dest-creds={}:{}", PUSHER.0, PUSHER.1)]);
         command.arg("--dest-cert-dir").arg(self.certificates()).arg(format!("oci:{}:1", layout.display()));

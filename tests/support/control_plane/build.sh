@@ -7,14 +7,10 @@
 # outside the checkout. The pinned versions are the cache key, so all checkouts share one build.
 set -euo pipefail
 cd "$(dirname "$0")/go"
+source ../../go_programs.sh
 
+name=control-plane
 programs=(etcd kube-apiserver kube-controller-manager kubectl)
-say() { printf '%s\n' "$*" >&2; }
-
-complete() {
-  local program
-  for program in "${programs[@]}"; do [ -x "$1/$program" ] || return 1; done
-}
 
 if [ -n "${KUBEBUILDER_ASSETS:-}" ]; then
   if ! complete "$KUBEBUILDER_ASSETS"; then
@@ -34,30 +30,16 @@ if [ -n "$kubernetes" ]; then
 fi
 
 key=$(cat go.mod go.sum etcd/main.go | sha256sum | cut -c1-16)${kubernetes:+-$kubernetes}
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/registry-token-operator/control-plane
-bin=$cache/$key
-if complete "$bin"; then
-  printf '%s\n' "$bin"
-  exit 0
-fi
+begin_build
 
-command -v go >/dev/null || { say "Building the control plane requires Go: https://go.dev/doc/install"; exit 1; }
-mkdir -p "$cache"
-# If several processes find the folder missing, one builds and the others wait for it.
-exec 9>"$cache/lock"
-flock --nonblock 9 || { say "control plane: another process is building it, waiting"; flock 9; }
-if complete "$bin"; then
-  printf '%s\n' "$bin"
-  exit 0
-fi
-
+modules=.
 if [ -n "$kubernetes" ]; then
   # Use the versions that Kubernetes pins, with the published staging modules instead of its local folders. etcd is the
   # version pinned here.
-  other=$(mktemp -d "$cache/source.XXXXXX")
-  trap 'rm -rf "$other"' EXIT
-  printf 'module registry-token.dev/control-plane\n\ngo 1.23.0\n' >"$other/go.mod"
-  cat >"$other/main.go" <<-'GO'
+  modules=$work/modules
+  mkdir "$modules"
+  printf 'module registry-token.dev/control-plane\n\ngo 1.23.0\n' >"$modules/go.mod"
+  cat >"$modules/main.go" <<-'GO'
 	//go:build tools
 
 	package tools
@@ -70,42 +52,20 @@ if [ -n "$kubernetes" ]; then
 	GO
   # k8s.io/kubernetes v1.33.5 matches k8s.io/api v0.33.5, and so on.
   staging=v0.${kubernetes#v1.}
-  source=$(cd "$other" && go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p')
-  (cd "$other" && go mod edit -require="k8s.io/kubernetes@$kubernetes")
+  source=$(cd "$modules" && go mod download -json "k8s.io/kubernetes@$kubernetes" | sed -n 's/^\t"GoMod": "\(.*\)",$/\1/p')
+  (cd "$modules" && go mod edit -require="k8s.io/kubernetes@$kubernetes")
   sed -nE 's/^\t(k8s\.io\/[a-z-]+) (=> |v0\.0\.0( |$)).*/\1/p' "$source" | sort -u | while read -r module; do
-    (cd "$other" && go mod edit -replace="$module=$module@$staging")
+    (cd "$modules" && go mod edit -replace="$module=$module@$staging")
   done
-  (cd "$other" && go mod tidy >&2)
+  (cd "$modules" && go mod tidy >&2)
 fi
 
 version=${kubernetes:-$(go list -m -f '{{.Version}}' k8s.io/kubernetes)}
-say "control plane: building Kubernetes $version and etcd from Go modules (once, about 7 minutes on 2 cores)"
-work=$(mktemp -d "$cache/build.XXXXXX")
-trap 'rm -rf "$work" "${other:-$work}"' EXIT
-
-build() { # name, package, folder of its go.mod
-  local started=$SECONDS count=0 shown=0
-  say "control plane: $1 ..."
-  while read -r _; do
-    count=$((count + 1))
-    if ((SECONDS - shown >= 10)); then
-      shown=$SECONDS
-      say "control plane: $1: $count packages after $((SECONDS - started)) s"
-    fi
-  done < <(cd "${3:-.}" && CGO_ENABLED=0 go build -v -mod=readonly -trimpath \
-    -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version" \
-    -o "$work/$1" "$2" 2>&1 | tee "$work/$1.log")
-  [ -x "$work/$1" ] || { tail -20 "$work/$1.log" >&2; exit 1; }
-  say "control plane: $1 done in $((SECONDS - started)) s"
-}
-
-build etcd ./etcd
+say "$name: building Kubernetes $version and etcd from Go modules (once, about 7 minutes on 2 cores)"
+flags=(-ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$version")
+build etcd ./etcd . "${flags[@]}"
 for program in kube-apiserver kube-controller-manager kubectl; do
-  build "$program" "k8s.io/kubernetes/cmd/$program" "${other:-.}"
+  build "$program" "k8s.io/kubernetes/cmd/$program" "$modules" "${flags[@]}"
 done
-rm -rf "$work"/*.log "${other:-$work/none}"
-# A rename is atomic: the folder is either complete or absent.
-mv "$work" "$bin"
-chmod 755 "$bin"
-trap - EXIT
-printf '%s\n' "$bin"
+rm -rf "$work/modules"
+end_build
