@@ -16,6 +16,7 @@ use registry_token_operator::domain::model::token::TokenRef;
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
 use registry_token_operator::domain::protocol::Request;
+use registry_token_operator::domain::retry::reservation_age::ReservationAge;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -118,7 +119,15 @@ impl Operator {
     ) -> Option<registry_token_operator::domain::model::pull_secret::SecretMeta> {
         let reservation = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
         let now = monotonic_time(world);
-        let mut age = self.state(uid).reservation.observe(reservation.as_deref(), now);
+        let seen = &mut self.state(uid).reservation;
+        let mut age = match (&reservation, secret) {
+            (Some(reservation), _) => seen.observe(reservation, now),
+            (None, Some(_)) => {
+                *seen = ReservationAge::default();
+                Duration::ZERO
+            }
+            (None, None) => Duration::ZERO,
+        };
         if mutant == Some(Mutant::IgnoresOtherReservation) {
             age = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
         }

@@ -10,6 +10,7 @@ pub(crate) mod namespace_cache;
 pub(crate) mod object_cache;
 pub(crate) mod packed;
 pub(crate) mod process_state;
+mod recent_changes;
 pub(crate) mod secret_cache;
 pub(crate) mod shrink;
 pub(crate) mod template_facts;

@@ -1,6 +1,7 @@
 //! What this process remembers of objects between passes. All of it may be lost: after a restart the operator only
 //! waits or requests once more.
 
+use super::recent_changes::RecentChanges;
 use super::shrink::shrink;
 use crate::controller::annotations::resync_annotation;
 use crate::domain::model::cooldown::Cooldown;
@@ -9,7 +10,6 @@ use crate::domain::model::request_history::RequestHistory;
 use crate::domain::model::token::TokenRef;
 use crate::domain::observed::{Observed, Recheck};
 use crate::domain::retry::cooldown::Cooldowns;
-use crate::domain::retry::request_backoff::KeptHistory;
 use crate::domain::retry::reservation_age::ReservationAge;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap};
@@ -42,7 +42,6 @@ struct ObjectState {
     revoked: Vec<TokenRef>,
     recheck: Recheck,
     cooldowns: Cooldowns,
-    requests: KeptHistory,
     /// The generation and the hash of the description.
     normalized_description: Option<(i64, u64)>,
 }
@@ -55,24 +54,18 @@ struct ResyncValue(Option<String>);
 pub struct ProcessState {
     started: Instant,
     objects: Mutex<HashMap<String, Box<ObjectState>>>,
-    /// When the token of an object was requested or edited at the portal, until an audit started after that. After a
-    /// burst that is all that is remembered of most objects.
-    modified_at: Mutex<HashMap<String, Timestamp>>,
+    recent: RecentChanges,
 }
 
 impl Default for ProcessState {
     fn default() -> Self {
-        Self { started: Instant::now(), objects: Mutex::default(), modified_at: Mutex::default() }
+        Self { started: Instant::now(), objects: Mutex::default(), recent: RecentChanges::default() }
     }
 }
 
 impl ProcessState {
     fn objects(&self) -> MutexGuard<'_, HashMap<String, Box<ObjectState>>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn modified_at(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
-        self.modified_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes what is remembered of an object; nothing is before the first change.
@@ -126,31 +119,30 @@ impl ProcessState {
         }
     }
 
-    /// For how long this process has seen this reservation in the object's Secret.
+    /// For how long this process has seen this reservation in the object's Secret. A Secret without one ends the age.
     pub fn reservation_age(&self, uid: &str, reservation: Option<&str>) -> Duration {
-        if reservation.is_none() {
-            return Duration::ZERO;
-        }
         let now = self.started.elapsed();
-        self.change(uid, |state| state.reservation.observe(reservation, now))
+        if let Some(reservation) = reservation {
+            return self.change(uid, |state| state.reservation.observe(reservation, now));
+        }
+        if let Some(state) = self.objects().get_mut(uid) {
+            state.reservation = ReservationAge::default();
+        }
+        Duration::ZERO
     }
 
     /// Records that this object's token was requested or edited at the portal now.
     pub fn mark_modified(&self, uid: &str, now: Timestamp) {
-        self.modified_at().insert(uid.to_owned(), now);
+        self.recent.mark_modified(uid, now);
         // The next list shows how the portal normalized the new description.
         if let Some(state) = self.objects().get_mut(uid) {
             state.normalized_description = None;
         }
     }
 
-    /// Whether the token was modified since this time. A time in the future, from before the clock was corrected,
-    /// counts as now.
+    /// Whether the token was modified since this time.
     pub fn modified_since(&self, uid: &str, time: Timestamp, now: Timestamp) -> bool {
-        self.modified_at().get_mut(uid).is_some_and(|modified_at| {
-            *modified_at = now.min(*modified_at);
-            *modified_at >= time
-        })
+        self.recent.modified_since(uid, time, now)
     }
 
     /// The hash of the normalized description of this generation: the first one that a list showed.
@@ -165,8 +157,7 @@ impl ProcessState {
     }
 
     pub fn requests(&self, object: &Object, now: Timestamp) -> RequestHistory {
-        let known = self.read(&object.uid, |state| state.requests.of(object, now));
-        known.unwrap_or_else(|| KeptHistory::default().of(object, now))
+        self.recent.requests(object, now)
     }
 
     /// Records that the portal confirmed the revocation of a token of this object.
@@ -188,8 +179,8 @@ impl ProcessState {
     /// Records the rejected operations and the token requests of a completed pass.
     pub fn record_pass(&self, observed: &Observed) {
         let now = self.started.elapsed();
+        self.recent.record_requests(observed);
         self.change(&observed.object.uid, |state| {
-            state.requests.record(observed);
             state.recheck = observed.recheck;
             state.cooldowns.record(observed, now);
         });
@@ -197,17 +188,8 @@ impl ProcessState {
 
     /// Forgets what no longer matters after an audit that started at this time: most objects then take no memory here.
     pub fn settle(&self, uid: &str, audited: Timestamp, now: Timestamp) {
-        let mut modified_at = self.modified_at();
-        if modified_at.get(uid).is_some_and(|modified_at| *modified_at < audited) {
-            modified_at.remove(uid);
-            shrink(&mut modified_at);
-        }
-        drop(modified_at);
-        let mut objects = self.objects();
-        if let Some(state) = objects.get_mut(uid) {
-            state.requests.settle(now);
-        }
-        remove_if_default(&mut objects, uid);
+        self.recent.settle(uid, audited, now);
+        self.prune(uid);
     }
 
     /// Forgets an object of which nothing has to be remembered.
@@ -265,7 +247,7 @@ impl ProcessState {
     /// Forgets a deleted object.
     pub fn forget(&self, uid: &str) {
         self.objects().remove(uid);
-        self.modified_at().remove(uid);
+        self.recent.forget(uid);
     }
 }
 

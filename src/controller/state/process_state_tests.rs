@@ -17,9 +17,38 @@ fn nothing_is_remembered_of_an_object_at_rest() {
     state.prune(uid);
     assert!(state.modified_since(uid, at(90), at(200)), "an audit may still show the state before");
     state.settle(uid, at(90), at(200));
-    assert_eq!((state.objects().len(), state.modified_at().len()), (0, 1));
+    assert_eq!((state.objects().len(), state.recent.len()), (0, 1));
     state.settle(uid, at(101), at(200));
-    assert_eq!((state.objects().len(), state.modified_at().len()), (0, 0));
+    assert_eq!((state.objects().len(), state.recent.len()), (0, 0));
+}
+
+#[test]
+fn after_a_first_token_only_the_time_of_its_request_is_remembered() {
+    let (state, mut observed) = (ProcessState::default(), at_rest());
+    let uid = observed.object.uid.clone();
+    observed.object.status = None;
+    assert_eq!(state.reservation_age(&uid, Some("a.instance")), Duration::ZERO);
+    observed.request_history.record_sent(at(100), "inputs".to_owned());
+    observed.request_history.record_stored();
+    state.record_pass(&observed);
+    assert_eq!(state.reservation_age(&uid, None), Duration::ZERO, "the Secret stores the token");
+    state.prune(&uid);
+    assert_eq!((state.objects().len(), state.recent.len()), (0, 1));
+    assert_eq!(state.requests(&observed.object, at(200)).count(), 1, "also without a status");
+    state.settle(&uid, at(300), at(300));
+    assert_eq!(state.requests(&observed.object, at(300)).count(), 1, "the token may be lost yet");
+    state.settle(&uid, at(2000), at(2000));
+    assert_eq!((state.objects().len(), state.recent.len()), (0, 0));
+}
+
+#[test]
+fn a_reservation_that_was_cleared_and_is_shown_again_is_a_new_one() {
+    let state = ProcessState::default();
+    state.reservation_age("o1", Some("a.instance"));
+    std::thread::sleep(Duration::from_millis(2));
+    assert!(state.reservation_age("o1", Some("a.instance")) > Duration::ZERO);
+    state.reservation_age("o1", None);
+    assert_eq!(state.reservation_age("o1", Some("a.instance")), Duration::ZERO);
 }
 
 #[test]

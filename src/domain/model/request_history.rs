@@ -68,6 +68,22 @@ pub struct RequestHistory {
 }
 
 impl RequestHistory {
+    /// The history of one request, at this time, whose token was stored.
+    #[must_use]
+    pub fn one_stored(sent: Timestamp) -> Self {
+        let outcome = RequestOutcome::Stored;
+        Self { count: 1, stored_one: true, last_sent: Some(sent), outcome, ..Self::default() }
+    }
+
+    /// When the only request was sent, if its token was stored and nothing else is known. The inputs of that request do not
+    /// matter: they end a delay early, and after one stored token there is none.
+    #[must_use]
+    pub fn is_one_stored(&self) -> Option<Timestamp> {
+        let sent = self.last_sent?;
+        let known = Self { inputs_hash: self.inputs_hash.clone(), ..Self::one_stored(sent) };
+        (*self == known).then_some(sent)
+    }
+
     /// Returns the history at this time: a healthy token resets it, and the last request is not in the future.
     #[must_use]
     pub fn at(mut self, now: Timestamp) -> Self {
@@ -98,15 +114,7 @@ impl RequestHistory {
         let Some(token) = &status.token else { return Self::default() };
         let overwritten = is_said(Reason::SecretOverwritten);
         let count = if overwritten { COUNT_AFTER_RESTART } else { 1 };
-        let last = Some(token.request_time.0);
-        Self {
-            count,
-            stored_one: true,
-            last_sent: last,
-            outcome: RequestOutcome::Stored,
-            token_lost: overwritten,
-            ..Self::default()
-        }
+        Self { count, token_lost: overwritten, ..Self::one_stored(token.request_time.0) }
     }
 
     fn age(&self, now: Timestamp) -> Duration {

@@ -62,19 +62,36 @@ pub fn inputs_hash(observed: &Observed) -> String {
 /// The history of one object between passes, if there is anything to remember. It is kept in memory; after a restart
 /// it is reconstructed from the status.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct KeptHistory(Option<Box<RequestHistory>>);
+pub enum KeptHistory {
+    #[default]
+    Nothing,
+    /// One request, at this time, whose token was stored: what is remembered of most objects.
+    OneStored(Timestamp),
+    Other(Box<RequestHistory>),
+}
 
 impl KeptHistory {
     /// Returns the current history of the object, reconstructed from the status if it is unknown.
     #[must_use]
     pub fn of(&self, object: &Object, now: Timestamp) -> RequestHistory {
-        let known = self.0.as_deref().cloned();
-        known.unwrap_or_else(|| RequestHistory::from_status(object, now)).at(now)
+        let known = match self {
+            Self::Nothing => RequestHistory::from_status(object, now),
+            Self::OneStored(sent) => RequestHistory::one_stored(*sent),
+            Self::Other(history) => (**history).clone(),
+        };
+        known.at(now)
     }
 
     /// Forgets the requests that no longer delay another one.
     pub fn settle(&mut self, now: Timestamp) {
-        self.0.take_if(|history| history.clone().at(now) == RequestHistory::default());
+        let settled = match self {
+            Self::Nothing => return,
+            Self::OneStored(sent) => RequestHistory::one_stored(*sent).at(now),
+            Self::Other(history) => (**history).clone().at(now),
+        };
+        if settled == RequestHistory::default() {
+            *self = Self::Nothing;
+        }
     }
 
     /// Records the history of a pass that ended.
@@ -82,7 +99,11 @@ impl KeptHistory {
         let history = &observed.request_history;
         // What the status says is kept as well: the delay runs from the first time that it was read, and a tenant may
         // remove the status.
-        self.0 = (*history != RequestHistory::default()).then(|| Box::new(history.clone()));
+        *self = match history.is_one_stored() {
+            Some(sent) => Self::OneStored(sent),
+            None if *history == RequestHistory::default() => Self::Nothing,
+            None => Self::Other(Box::new(history.clone())),
+        };
     }
 }
 

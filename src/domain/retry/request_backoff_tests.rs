@@ -272,3 +272,29 @@ fn the_wait_after_a_restart_ends_although_every_event_starts_a_pass() {
     let (_, requested) = run(observed, (30, 1), |_| None, |_, _| {});
     assert_eq!(requested, [10], "the delay runs from the first pass");
 }
+
+#[test]
+fn what_is_kept_after_one_stored_token_delays_as_the_whole_history_does() {
+    let mut observed = new_object();
+    let sent = observed.now;
+    observed.request_history.record_sent(sent, inputs_hash(&observed));
+    observed.request_history.record_stored();
+    let mut kept = KeptHistory::default();
+    kept.record(&observed);
+    assert_eq!(kept, KeptHistory::OneStored(sent));
+    let (mut whole, mut few) = (observed.request_history.clone(), kept.of(&observed.object, sent));
+    for seconds in [1, 2, 4, 8] {
+        let now = at(3600 + seconds);
+        assert_eq!(few.left(now), whole.left(now));
+        for history in [&mut whole, &mut few] {
+            history.record_sent(now, "changed".to_owned());
+            history.record_stored();
+        }
+        assert_eq!(few, whole, "after another request the histories are equal");
+    }
+    // A token that was lost is more than the time of a request.
+    observed.request_history.record_delayed();
+    kept.record(&observed);
+    assert!(matches!(kept, KeptHistory::Other(_)));
+    assert!(kept.of(&observed.object, at(3600 + 1800)).count() == 1, "it is kept for longer than half an hour");
+}

@@ -9,10 +9,8 @@ pub struct ReservationAge(Option<(String, Duration)>);
 
 impl ReservationAge {
     /// Records the reservation in the object's Secret, by a monotonic clock, and returns how long it has been observed.
-    /// A missing reservation proves nothing, since a Secret that lost its label is not in the cache. Reservations are
-    /// unique, so one is never mistaken for another.
-    pub fn observe(&mut self, reservation: Option<&str>, now: Duration) -> Duration {
-        let Some(reservation) = reservation else { return Duration::ZERO };
+    /// Reservations are unique, so one is never mistaken for another.
+    pub fn observe(&mut self, reservation: &str, now: Duration) -> Duration {
         match &self.0 {
             Some((last, since)) if last == reservation => now.saturating_sub(*since),
             _ => {
@@ -28,11 +26,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_missing_from_the_cache_does_not_reset_the_age() {
+    fn the_age_of_a_reservation_runs_from_its_first_observation() {
         let (mut age, second) = (ReservationAge::default(), Duration::from_secs(1));
-        assert_eq!(age.observe(Some("a"), second), Duration::ZERO);
-        assert_eq!(age.observe(None, second * 2), Duration::ZERO);
-        assert_eq!(age.observe(Some("a"), second * 5), second * 4);
-        assert_eq!(age.observe(Some("b"), second * 6), Duration::ZERO);
+        assert_eq!(age.observe("a", second), Duration::ZERO);
+        assert_eq!(age.observe("a", second * 5), second * 4);
+        assert_eq!(age.observe("b", second * 6), Duration::ZERO);
     }
 }
