@@ -45,9 +45,11 @@ pub async fn write(
         spec: object.spec.clone(),
         status: Some(status),
     };
-    ctx.cluster_tokens.with(&uid, |state| state.last_status_write = Some(Instant::now()));
     let params = PostParams::default();
-    call("write the status", client(ctx).replace_status(&object.name_any(), &params, &changed)).await?;
+    let written = call("write the status", client(ctx).replace_status(&object.name_any(), &params, &changed)).await;
+    // The interval starts at the response: after a slow write the next one is not sent sooner.
+    ctx.cluster_tokens.with(&uid, |state| state.last_status_write = Some(Instant::now()));
+    written?;
     emit_ready_event(object, changed.status.as_ref(), ctx).await;
     Ok(None)
 }
