@@ -16,7 +16,6 @@ use registry_token_operator::domain::model::token::TokenRef;
 use registry_token_operator::domain::observed::{Observed, Recheck, UpstreamState};
 use registry_token_operator::domain::pass::{Pass, PassResult, Step};
 use registry_token_operator::domain::protocol::Request;
-use registry_token_operator::domain::retry::reservation_age::ReservationAge;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -117,17 +116,11 @@ impl Operator {
         world: &World,
         mutant: Option<Mutant>,
     ) -> Option<registry_token_operator::domain::model::pull_secret::SecretMeta> {
-        let reservation = secret.and_then(|secret| secret.reservation.as_ref()).map(ToString::to_string);
         let now = monotonic_time(world);
-        let seen = &mut self.state(uid).reservation;
-        let mut age = match (&reservation, secret) {
-            (Some(reservation), _) => seen.observe(reservation, now),
-            (None, Some(_)) => {
-                *seen = ReservationAge::default();
-                Duration::ZERO
-            }
-            (None, None) => Duration::ZERO,
-        };
+        let mut age = secret.map_or(Duration::ZERO, |secret| {
+            let reservation = secret.reservation.as_ref().map(ToString::to_string);
+            self.state(uid).reservation.observe(reservation.as_deref(), now)
+        });
         if mutant == Some(Mutant::IgnoresOtherReservation) {
             age = Duration::from_secs(MAX_RESPONSE_SECONDS.unsigned_abs());
         }

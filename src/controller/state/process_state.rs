@@ -119,16 +119,14 @@ impl ProcessState {
         }
     }
 
-    /// For how long this process has seen this reservation in the object's Secret. A Secret without one ends the age.
+    /// For how long this process has observed this reservation in the object's Secret. An object whose Secret shows
+    /// none gets no entry.
     pub fn reservation_age(&self, uid: &str, reservation: Option<&str>) -> Duration {
+        if reservation.is_none() && !self.objects().contains_key(uid) {
+            return Duration::ZERO;
+        }
         let now = self.started.elapsed();
-        if let Some(reservation) = reservation {
-            return self.change(uid, |state| state.reservation.observe(reservation, now));
-        }
-        if let Some(state) = self.objects().get_mut(uid) {
-            state.reservation = ReservationAge::default();
-        }
-        Duration::ZERO
+        self.change(uid, |state| state.reservation.observe(reservation, now))
     }
 
     /// Records that this object's token was requested or edited at the portal now.

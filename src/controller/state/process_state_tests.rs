@@ -42,16 +42,6 @@ fn after_a_first_token_only_the_time_of_its_request_is_remembered() {
 }
 
 #[test]
-fn a_reservation_that_was_cleared_and_is_shown_again_is_a_new_one() {
-    let state = ProcessState::default();
-    state.reservation_age("o1", Some("a.instance"));
-    std::thread::sleep(Duration::from_millis(2));
-    assert!(state.reservation_age("o1", Some("a.instance")) > Duration::ZERO);
-    state.reservation_age("o1", None);
-    assert_eq!(state.reservation_age("o1", Some("a.instance")), Duration::ZERO);
-}
-
-#[test]
 fn each_value_of_the_reconcile_annotation_is_handled_once() {
     let (state, none) = (ProcessState::default(), BTreeMap::new());
     assert!(!state.resync_requested("at start", &annotated("1"), true), "it was there before");
