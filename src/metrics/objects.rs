@@ -123,6 +123,8 @@ fn select(objects: &mut Vec<Arc<dyn ShownObject>>, limit: usize) {
             .then_with(|| one.namespace().cmp(other.namespace()))
             .then_with(|| one.name().cmp(other.name()))
     };
+    // More than this do not fit, however short their names are. So a scrape sorts few objects, not all.
+    let limit = limit.min(MAX_BYTES / SERIES_BYTES);
     if objects.len() > limit {
         let _ = objects.select_nth_unstable_by(limit, rank);
         objects.truncate(limit);
