@@ -2,6 +2,11 @@
 # Runs one test binary for `cargo test`. Most integration tests wait: for the operator, the API server, or a time to pass.
 # More of them than cores therefore run at the same time; the same holds for a part of the component tests. The fault
 # matrix uses all cores and has time limits, so it runs alone. The other binaries compute.
+
+# A test starts a control plane of its own in many cases, and collecting garbage is a quarter of the CPU time of its
+# servers, which are Go programs. They collect less often here, and each may use more memory.
+export GOGC="${GOGC:-800}" GOMEMLIMIT="${GOMEMLIMIT:-1GiB}"
+
 case "$(basename "$1")" in
     integration-*)
         threads="${RUST_TEST_THREADS:-$((4 * $(nproc)))}"

@@ -23,7 +23,7 @@ mod fleet;
 mod measure;
 mod namespaces;
 
-use fleet::{Fleet, PortalOptions};
+use fleet::{ANY_RATE, Fleet, PortalOptions};
 use std::time::{Duration, Instant};
 
 /// How long a task takes at the portal.
@@ -69,6 +69,7 @@ async fn main() {
     }
     if wanted("8") {
         figures.extend(namespaces::labeled_at_once().await);
+        figures.push(namespaces::labeled_at_once_with_a_rate().await);
     }
     print(&figures);
 }
@@ -76,7 +77,8 @@ async fn main() {
 /// (1) and (3): 1,000 objects at once, four concurrent requests.
 async fn all_at_once(id_in_response: bool) -> Vec<Figure> {
     const OBJECTS: usize = 1000;
-    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response }).await;
+    let fleet =
+        Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response }).await;
     let elapsed = fleet.create_and_wait(OBJECTS).await;
     let limit = LATENCY.as_secs_f64() * OBJECTS as f64 / 4.0;
     let ratio = elapsed.as_secs_f64() / limit;
@@ -109,7 +111,9 @@ async fn all_at_once(id_in_response: bool) -> Vec<Figure> {
 /// (2): fifty concurrent requests.
 async fn fifty_at_a_time() -> Figure {
     const OBJECTS: usize = 1000;
-    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 50, id_in_response: true }).await;
+    let fleet =
+        Fleet::start(PortalOptions { latency: LATENCY, concurrency: 50, per_second: ANY_RATE, id_in_response: true })
+            .await;
     let elapsed = fleet.create_and_wait(OBJECTS).await;
     let rate = OBJECTS as f64 / elapsed.as_secs_f64();
     figure("2. the same, 50 requests at a time: objects per second", format!("{rate:.0}"), "> 72", Some(rate > 72.0))
@@ -118,7 +122,9 @@ async fn fifty_at_a_time() -> Figure {
 /// (4): one object every 200 ms, so that each is created while the caches still lag behind the previous one.
 async fn one_by_one() -> Figure {
     const OBJECTS: usize = 100;
-    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response: true }).await;
+    let fleet =
+        Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true })
+            .await;
     for index in 0..OBJECTS {
         fleet.create(index).await;
         tokio::time::sleep(Duration::from_millis(200)).await;
@@ -135,7 +141,12 @@ async fn one_by_one() -> Figure {
 
 /// (5): resident memory at rest.
 async fn memory() -> Vec<Figure> {
-    let portal = PortalOptions { latency: Duration::from_millis(1), concurrency: 100, id_in_response: true };
+    let portal = PortalOptions {
+        latency: Duration::from_millis(1),
+        concurrency: 100,
+        per_second: ANY_RATE,
+        id_in_response: true,
+    };
     let mut fleet = Fleet::start(portal).await;
     let mut figures = vec![];
     let mut created = 0;
@@ -161,7 +172,9 @@ async fn memory() -> Vec<Figure> {
 async fn rotation_wave() -> Vec<Figure> {
     const OBJECTS: usize = 1000;
     const SAMPLES: usize = 5;
-    let fleet = Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, id_in_response: true }).await;
+    let fleet =
+        Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true })
+            .await;
     fleet.create_range(0, OBJECTS).await;
     fleet.wait_synced(OBJECTS).await;
     let mut calm = vec![];
@@ -199,7 +212,12 @@ async fn scrape() -> Vec<Figure> {
     const SCRAPES: usize = 20;
     const INTERVAL: Duration = Duration::from_secs(2);
     let objects = std::env::var("SCRAPE_OBJECTS").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000);
-    let portal = PortalOptions { latency: Duration::from_millis(1), concurrency: 100, id_in_response: true };
+    let portal = PortalOptions {
+        latency: Duration::from_millis(1),
+        concurrency: 100,
+        per_second: ANY_RATE,
+        id_in_response: true,
+    };
     let fleet = Fleet::start_with_flags(portal, &["--metrics-per-object=10000"]).await;
     fleet.create_range(0, objects).await;
     fleet.wait_synced(objects).await;

@@ -1,6 +1,6 @@
 //! (8): one `ClusterRegistryToken` and many namespaces.
 
-use crate::fleet::{Fleet, PortalOptions};
+use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
 use crate::{Figure, LATENCY, figure};
 use std::time::Duration;
 
@@ -9,9 +9,30 @@ const NAMESPACES: usize = 1000;
 /// Time in which memory and work settle.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// The requests per second of an issuer whose rate, and not the API server, is the limit: four times the default.
+const RATE: u32 = 20;
+
+/// Labels all namespaces at once, with an issuer that allows few requests per second.
+pub async fn labeled_at_once_with_a_rate() -> Figure {
+    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: RATE, id_in_response: true };
+    let fleet = Fleet::start(portal).await;
+    fleet.create_cluster_token().await;
+    let namespaces = fleet.create_namespaces(NAMESPACES).await;
+    tokio::time::sleep(SETTLE).await;
+    let elapsed = fleet.label_and_wait(&namespaces).await.as_secs_f64();
+    let limit = NAMESPACES as f64 / f64::from(RATE);
+    let ratio = elapsed / limit;
+    figure(
+        &format!("8. the same, {RATE} requests a second: time / the issuer's limit of {limit:.1} s"),
+        format!("{ratio:.2} ({elapsed:.1} s)"),
+        "<= 1.2",
+        Some(ratio <= 1.2),
+    )
+}
+
 /// Labels all namespaces at once, then one more.
 pub async fn labeled_at_once() -> Vec<Figure> {
-    let portal = PortalOptions { latency: LATENCY, concurrency: 4, id_in_response: true };
+    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
     let fleet = Fleet::start(portal).await;
     fleet.create_cluster_token().await;
     tokio::time::sleep(SETTLE).await;

@@ -30,9 +30,14 @@ pub struct PortalOptions {
     pub latency: Duration,
     /// Concurrent requests.
     pub concurrency: usize,
+    /// Requests per second that the issuer allows.
+    pub per_second: u32,
     /// Whether the response to a request contains the token's id.
     pub id_in_response: bool,
 }
+
+/// So many requests per second that only their number at a time is a limit.
+pub const ANY_RATE: u32 = 10_000;
 
 /// The environment of a benchmark.
 pub struct Fleet {
@@ -248,7 +253,7 @@ fn manifests(portal: &FakePortal, namespace: &str, like: &PortalOptions) -> Stri
     let changes = json!({
         "thinkwise": {"tasks": {"request": {"outputs": {"id": id}}}},
         "limits": {
-            "requestsPerSecond": 10000, "concurrency": like.concurrency,
+            "requestsPerSecond": like.per_second, "concurrency": like.concurrency,
             "connectTimeout": null, "firstByteTimeout": null, "requestTimeout": null,
         },
     });
