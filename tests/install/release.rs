@@ -12,6 +12,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// Namespace and name of the release.
@@ -69,6 +70,27 @@ fn rewrite(path: &Path, change: impl FnOnce(String) -> String) {
 async fn crd(team: &Team) -> CustomResourceDefinition {
     let all: Api<CustomResourceDefinition> = Api::all(team.client.clone());
     all.get("registrytokens.registry-token.dev").await.expect("installed")
+}
+
+/// How long a first install may take until a token is ready, with the creation of its portal's issuer.
+const FIRST_TOKEN: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn a_first_install_has_a_ready_token_within_a_minute() {
+    let control_plane = cluster().await;
+    let helm = Helm::new(control_plane);
+    let start = Instant::now();
+    apply(&helm, "install", &chart(), &[]).await;
+    let installed = start.elapsed();
+    let _operator = kubelet::start(control_plane, RELEASE, RELEASE).await;
+    let team = Team::on(control_plane, "first", Config::default(), json!({})).await;
+    team.token("pull", "the first of this cluster").await;
+    let token = team.until("pull", "True", "TokenStored").await;
+    let (installed, elapsed) = (installed.as_secs_f32(), start.elapsed());
+    eprintln!("helm install: {installed:.1} s; until the first token was ready: {:.1} s", elapsed.as_secs_f32());
+    assert!(elapsed < FIRST_TOKEN, "{elapsed:?}");
+    assert!(team.pull(&team.dockerconfigjson("pull").await).await.is_ok());
+    assert_eq!(team.portal.ledger().all().len(), 1, "{:?}", token.status);
 }
 
 #[tokio::test]
