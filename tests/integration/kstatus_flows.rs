@@ -2,7 +2,8 @@
 //! cannot be repaired, or it is suspended: again checked for each version that the API server has shown.
 
 use crate::fake_portal::{Config, FakePortal, Operation};
-use crate::fixture::{Team, condition, elsewhere, ready, token, until_gone};
+use crate::fixture::manifests::elsewhere;
+use crate::fixture::{Team, condition, ready, token, until_gone};
 use crate::helpers::{current, current_id};
 use crate::kstatus::{collect, evaluate};
 use k8s_openapi::api::core::v1::Secret;

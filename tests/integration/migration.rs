@@ -3,7 +3,8 @@
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Config, FakePortal, Operation, Profile};
-use crate::fixture::{LIMIT, Team, elsewhere, own_control_plane, ready, stage, start_operator, token};
+use crate::fixture::manifests::elsewhere;
+use crate::fixture::{LIMIT, Team, own_control_plane, ready, stage, start_operator, token};
 use crate::helpers::{current, current_id};
 use crate::operator_process::Operator;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};

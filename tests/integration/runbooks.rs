@@ -2,7 +2,8 @@
 
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, FakePortal, Operation};
-use crate::fixture::{LIMIT, Team, elsewhere, issuer_spec, merge, ready, token, until_gone};
+use crate::fixture::manifests::elsewhere;
+use crate::fixture::{LIMIT, Team, issuer_spec, merge, ready, token, until_gone};
 use crate::helpers::{current, current_id};
 use crate::issuers::cluster_issuer;
 use k8s_openapi::api::core::v1::Secret;

@@ -1,9 +1,9 @@
 //! The environment of tests: one control plane and one operator shared by all tests that do not disturb others, and a
 //! namespace with its own portal for each test.
 
-mod manifests;
+pub mod manifests;
 
-pub use self::manifests::{elsewhere, issuer_spec, merge, token};
+pub use self::manifests::{issuer_spec, merge, token};
 
 use crate::control_plane::{ControlPlane, Options, apply_object, eventually, shared};
 use crate::fake_portal::{Config, FakePortal};
