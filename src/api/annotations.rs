@@ -56,6 +56,10 @@ pub const REPLACE_ANNOTATION: &str = "registry-token.dev/replace";
 /// in a Secret.
 pub const CONFIRMED_REVOKED_ANNOTATION: &str = "registry-token.dev/confirmed-revoked";
 
+/// On a new `RegistryToken`, set by the user: portal id of a token that a person requested, and whose login the Secret holds.
+/// The object takes it over and requests none.
+pub const IMPORT_ANNOTATION: &str = "registry-token.dev/import";
+
 /// On a `RegistryToken`, set by the user: any new value triggers a full check of the object, including the content of
 /// the Secret. On a `ClusterRegistryToken`, it triggers this for each of its objects. On an issuer, it triggers an audit of
 /// the portal.

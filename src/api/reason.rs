@@ -101,6 +101,8 @@ pub enum Reason {
     IssuerDeleting,
     /// The issuer does not allow this namespace.
     NamespaceNotAllowed,
+    /// The token that a person requested cannot be taken over.
+    ImportFailed,
     /// The Secret exists and is not managed by this object.
     SecretNotOwned,
     /// The Secret has another type, which cannot be changed.

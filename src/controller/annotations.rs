@@ -1,6 +1,8 @@
 //! The annotations with which users request something, in the form in which they are compared.
 
-use crate::api::{CONFIRMED_REVOKED_ANNOTATION, RECONCILE_ANNOTATION, REPLACE_ANNOTATION, ROTATE_ANNOTATION};
+use crate::api::{
+    CONFIRMED_REVOKED_ANNOTATION, IMPORT_ANNOTATION, RECONCILE_ANNOTATION, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
+};
 use crate::domain::model::hash::hash;
 use std::collections::BTreeMap;
 
@@ -11,6 +13,12 @@ const MAX_VALUE_BYTES: usize = 256;
 pub fn confirmed_revoked(annotations: &BTreeMap<String, String>) -> Vec<String> {
     let named = annotations.get(CONFIRMED_REVOKED_ANNOTATION).into_iter().flat_map(|text| text.split(','));
     named.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The portal id of a token that the object takes over. Longer than any id, it is cut and names no token. An empty one names
+/// none either, but is not absent: a new token would replace the content of the Secret.
+pub fn imported_id(annotations: &BTreeMap<String, String>) -> Option<String> {
+    annotations.get(IMPORT_ANNOTATION).map(|id| id.trim().chars().take(MAX_VALUE_BYTES + 1).collect())
 }
 
 /// The actions requested by annotation, under the keys of `status.handledAnnotations`.

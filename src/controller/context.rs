@@ -8,6 +8,7 @@ use super::issuer_object::{AnyIssuer, IssuerKey};
 use super::issuer_policy::{IssuerPolicy, require_watched_kind};
 use super::state::account_changes::AccountChanges;
 use super::state::cluster_tokens::ClusterTokens;
+use super::state::import_claims::ImportClaims;
 use super::state::issuer_cache::{ConnectedIssuer, IssuerCache, IssuerEntry};
 use super::state::keyring::Keyring;
 use super::state::object_cache::{IssuerObjectCaches, ObjectCaches};
@@ -53,6 +54,7 @@ pub struct Context {
     /// Verifies logins at registries.
     pub registry: Box<dyn LoginChecker>,
     pub process_state: ProcessState,
+    pub import_claims: ImportClaims,
     /// The `ServiceAccount`s that have to be read.
     pub account_changes: AccountChanges,
     /// Starts a pass of an object.
@@ -108,6 +110,7 @@ impl Context {
             secrets,
             registry: Box::<RegistryLoginChecker>::default(),
             process_state: ProcessState::default(),
+            import_claims: ImportClaims::default(),
             account_changes: AccountChanges::default(),
             requeue_token: requeue.token,
             finalized_issuers: tokio::sync::Mutex::default(),

@@ -4,7 +4,7 @@ use crate::api::{
     DeletionPolicy, MAC_ANNOTATION, OWNER_LABEL, RESERVATION_ANNOTATION, RegistryToken, RotationSpec,
     STORED_ANNOTATION, UpstreamRevocationPolicy,
 };
-use crate::controller::annotations::{confirmed_revoked, requested};
+use crate::controller::annotations::{confirmed_revoked, imported_id, requested};
 use crate::controller::context::Context;
 use crate::controller::decode::prune::live_token;
 use crate::controller::finalizer::has_finalizer;
@@ -131,6 +131,7 @@ impl Snapshot {
             reissue_revoked: spec.upstream_revocation_policy == UpstreamRevocationPolicy::Reissue,
             revoke_on_deletion: spec.deletion_policy == DeletionPolicy::Revoke,
             requested_annotations: requested(self.object.annotations(), ["rotate", "replace"]),
+            import: imported_id(self.object.annotations()),
             confirmed_revoked: confirmed_revoked(self.object.annotations()),
             status: self.object.status.clone(),
             keys: ctx.keyring.keys(),

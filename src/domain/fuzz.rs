@@ -1,6 +1,7 @@
 //! Values that others may write into a Secret or a portal's description.
 
 use super::model::dockerconfig;
+use super::model::foreign_login;
 use super::model::marker::{AttemptId, IssuerTag, MARKER_LENGTH, Marker, Nonce};
 use super::model::pull_secret::{Owner, RawMeta, SecretMeta};
 use super::model::request_cause::RequestCause;
@@ -99,6 +100,24 @@ fn a_login_that_is_read_can_be_written_again() {
         let again = dockerconfig::encode(&read.hosts, &read.username, &read.password).expect("written");
         let again = dockerconfig::parse_login(&again).expect("a login");
         assert_eq!((again.hosts, again.username, again.password), (read.hosts, read.username, read.password));
+    });
+}
+
+#[test]
+fn a_login_of_another_client_is_the_only_one_and_for_the_registries_alone() {
+    let good = r#"{"auths":{"a.example":{"username":"tw-1","password":"hush","auth":"dHctMTpodXNo"},"b":{"auth":"dHctMTpodXNo"}}}"#;
+    let registries = ["a.example".to_owned(), "b".to_owned()];
+    bolero::check!().with_type::<Mutations>().for_each(|changes| {
+        let content = mutate(good, changes);
+        match foreign_login::parse(&content, &registries) {
+            Ok(read) => {
+                assert!(!read.username.is_empty() && !read.password.is_empty() && !read.hosts.is_empty());
+                let written = dockerconfig::encode(&registries, &read.username, &read.password).expect("written");
+                let again = foreign_login::parse(&written, &registries).expect("a login");
+                assert_eq!((again.username, again.password), (read.username, read.password));
+            }
+            Err(why) => assert!(why.message().chars().count() < 600 && !why.message().contains("hush")),
+        }
     });
 }
 

@@ -4,6 +4,7 @@
 //! dies after the n-th request" can be enumerated. The core never sees a token's password: the driver keeps it between
 //! [`Request::RequestToken`] and the commit.
 
+use super::model::foreign_login::UnusableLogin;
 use super::model::login_result::LoginResult;
 use super::model::marker::Nonce;
 use super::model::object::Object;
@@ -26,6 +27,8 @@ pub enum SecretWrite {
     ClearToken,
     /// Store the uncommitted token, and clear the reservation.
     Commit(StoredToken),
+    /// Record this token, whose login the Secret holds already. The login is kept.
+    Import(StoredToken),
     /// Repair labels, annotations, owner and registries, and record this proof. The login is kept.
     Repair(TokenSignature),
     /// Restore the owner label and the owner reference and change nothing else. This needs neither the issuer nor the
@@ -73,6 +76,16 @@ pub enum Request {
     Revoke(TokenRef),
     /// Log in at the registries, with the uncommitted token or else with the content of the Secret.
     VerifyLogin,
+    /// Read the complete Secret live, to import the token whose login another client wrote into it.
+    ReadImport,
+    /// Log in at the registries with the content of a Secret that was handed over, in the version that was read last.
+    VerifyImportedLogin,
+    /// Log in at the registries with this username and a random password: one that accepts it verifies no logins.
+    TryRandomPassword {
+        username: String,
+    },
+    /// Check that no other object has this token, and keep others from importing it for a while. A conflict if one has it.
+    ClaimToken(TokenRef),
     Sleep(Duration),
     RequeueIssuer,
     /// Request an audit of the portal, once no response can be outstanding.
@@ -95,6 +108,8 @@ pub enum Response {
     Secret(Option<Box<SecretMeta>>),
     /// The complete Secret as read.
     Content(Option<Box<(SecretMeta, SecretContent)>>),
+    /// The complete Secret as read for an import.
+    Import(Option<Box<(SecretMeta, ImportContent)>>),
     /// The field manager that last wrote the Secret; `None` if unknown.
     LastWriter(Option<String>),
     /// Rows of the portal's list.
@@ -156,4 +171,18 @@ pub enum SecretContent {
     },
     /// The Secret contains no usable login.
     Empty,
+}
+
+/// The content of a Secret that is to be imported, classified.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ImportContent {
+    /// The Secret has another type, which cannot be changed.
+    WrongType,
+    Immutable,
+    /// It has no login that can be imported.
+    Unusable(UnusableLogin),
+    /// It has one login, for nothing but registries of the issuer.
+    Login {
+        username: String,
+    },
 }

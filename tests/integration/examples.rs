@@ -21,7 +21,7 @@ fn examples() -> Vec<(String, String)> {
         })
         .collect();
     all.sort();
-    assert_eq!(all.len(), 11, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    assert_eq!(all.len(), 12, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
     all
 }
 
@@ -68,7 +68,7 @@ async fn the_api_server_accepts_every_example() {
             applied += 1;
         }
     }
-    assert!(applied >= 21, "{applied}");
+    assert!(applied >= 23, "{applied}");
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ mod helpers;
 mod hidden_list;
 mod hidden_list_revocation;
 mod idle;
+mod import;
 mod invalid_objects;
 mod issuer_audits;
 mod issuer_conditions;

@@ -106,7 +106,7 @@ async fn assert_accepted_of_tenants(tenant: &Actor, namespace: &str) {
             assert_accepted(name, tenant.patch(SECRET, name, change).await);
         }
     }
-    for key in ["rotate", "replace", "reconcile", "confirmed-revoked"] {
+    for key in ["rotate", "replace", "reconcile", "confirmed-revoked", "import"] {
         assert_accepted(key, tenant.patch(TOKEN, "pull", annotated(key, json!("now"))).await);
     }
     assert_accepted("the spec", tenant.patch(TOKEN, "pull", json!({"spec": {"description": "edited"}})).await);

@@ -52,6 +52,10 @@ pub fn outcomes(request: &Request) -> &'static [RequestOutcome] {
         Request::RequestToken { .. } => &[Success, LostAfter, LostBefore, DelayedEffect, Rejected],
         Request::QueryRows(_) => &[Success, StaleList, LostBefore],
         Request::AcquireSlot { .. }
+        | Request::ReadImport
+        | Request::VerifyImportedLogin
+        | Request::TryRandomPassword { .. }
+        | Request::ClaimToken(_)
         | Request::ReadLastWriter
         | Request::Sleep(_)
         | Request::RequeueIssuer
@@ -130,6 +134,11 @@ pub fn execute(
             response
         }
         Request::VerifyLogin => verify_login(world, running, slot, outcome),
+        // No object imports a token here: a token without a marker belongs to no attempt that the oracles know.
+        Request::ReadImport
+        | Request::VerifyImportedLogin
+        | Request::TryRandomPassword { .. }
+        | Request::ClaimToken(_) => Response::Conflict,
     }
 }
 

@@ -35,6 +35,7 @@ pub fn project_object(object: &FakeObject, config: &SimulationConfig) -> Object 
         reissue_revoked: object.reissue,
         revoke_on_deletion: object.revoke,
         requested_annotations: object.requested.clone(),
+        import: None,
         confirmed_revoked: object.confirmed_revoked.clone(),
         status: object.status.clone(),
         keys: config.keys.mac_keys(),

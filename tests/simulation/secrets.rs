@@ -148,6 +148,13 @@ fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str,
             secret.controller = Some(owner.to_owned());
             secret.label = Some(owner.to_owned());
         }
+        SecretWrite::Import(stored) => {
+            secret.stored = Some(stored.clone());
+            (secret.tampered, secret.adoptable, secret.closed) = (false, false, None);
+            secret.checksum_uid = Some(owner.to_owned());
+            secret.controller = Some(owner.to_owned());
+            secret.label = Some(owner.to_owned());
+        }
         SecretWrite::Repair(signature) => {
             if let Some(stored) = &mut secret.stored {
                 stored.signature = signature.clone();

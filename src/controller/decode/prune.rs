@@ -4,10 +4,10 @@
 use super::{Decoded, InvalidObject, invalid_object};
 use super::{json, partial_status};
 use crate::api::{
-    CONFIRMED_REVOKED_ANNOTATION, IssuerStatus, RECONCILE_ANNOTATION, REPLACE_ANNOTATION, ROTATE_ANNOTATION,
-    RegistryToken,
+    CONFIRMED_REVOKED_ANNOTATION, IMPORT_ANNOTATION, IssuerStatus, RECONCILE_ANNOTATION, REPLACE_ANNOTATION,
+    ROTATE_ANNOTATION, RegistryToken,
 };
-use crate::controller::annotations::{requested, resync_annotation};
+use crate::controller::annotations::{imported_id, requested, resync_annotation};
 use crate::controller::decode;
 use crate::controller::issuer_object::AnyIssuer;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -95,6 +95,7 @@ pub fn prune_annotations(all: &BTreeMap<String, String>) -> BTreeMap<String, Str
         all.get(CONFIRMED_REVOKED_ANNOTATION)
             .map(|names| (CONFIRMED_REVOKED_ANNOTATION.to_owned(), truncate_list(names).to_owned())),
     );
+    kept.extend(imported_id(all).map(|id| (IMPORT_ANNOTATION.to_owned(), id)));
     kept
 }
 
@@ -123,12 +124,16 @@ mod tests {
             (RECONCILE_ANNOTATION.to_owned(), long.clone()),
             (ROTATE_ANNOTATION.to_owned(), "1".to_owned()),
             (CONFIRMED_REVOKED_ANNOTATION.to_owned(), names),
+            (IMPORT_ANNOTATION.to_owned(), long.clone()),
         ]);
         let kept = prune_annotations(&all);
         let keys: Vec<&str> = kept.keys().map(String::as_str).collect();
-        assert_eq!(keys, [CONFIRMED_REVOKED_ANNOTATION, RECONCILE_ANNOTATION, ROTATE_ANNOTATION]);
+        assert_eq!(keys, [CONFIRMED_REVOKED_ANNOTATION, IMPORT_ANNOTATION, RECONCILE_ANNOTATION, ROTATE_ANNOTATION]);
         assert!(kept.values().map(String::len).sum::<usize>() < 5_000);
         assert!(kept[CONFIRMED_REVOKED_ANNOTATION].split(',').all(|name| name == "tw-17"), "no name is cut");
+        assert_eq!(imported_id(&kept), imported_id(&all));
+        let empty = BTreeMap::from([(IMPORT_ANNOTATION.to_owned(), " ".to_owned())]);
+        assert_eq!(imported_id(&prune_annotations(&empty)).as_deref(), Some(""), "empty, but not absent");
         // The cached and the live value are equal, and another value differs.
         assert_eq!(resync_annotation(&kept), resync_annotation(&all));
         let other = BTreeMap::from([(RECONCILE_ANNOTATION.to_owned(), long + "y")]);

@@ -3,6 +3,8 @@
 
 pub(crate) mod authorize;
 mod checksum;
+mod held_tokens;
+mod import;
 mod last_writer;
 mod new_token;
 mod object;
@@ -99,6 +101,10 @@ impl<'a> Executor<'a> {
             Request::EditDescription { token, description } => return self.edit(&token, &description).await,
             Request::Revoke(token) => return self.revoke(&token).await,
             Request::VerifyLogin => self.verify_login().await,
+            Request::ReadImport => self.read_import().await,
+            Request::VerifyImportedLogin => self.verify_imported_login().await,
+            Request::TryRandomPassword { username } => self.try_random_password(&username).await,
+            Request::ClaimToken(token) => self.claim_token(&token),
             Request::Sleep(wait) => {
                 tokio::time::sleep(wait).await;
                 Response::Done

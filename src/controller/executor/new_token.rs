@@ -1,12 +1,12 @@
 //! Decides whether the response to a token request can be recorded.
 
 use super::Executor;
-use crate::api::{Reason, RegistryToken};
+use super::held_tokens::{is_at_portal, proved_tokens};
+use crate::api::Reason;
 use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::transient;
 use crate::domain::model::token::{TokenRef, TokenRow, same_id};
-use crate::domain::model::token_mac::{MacKeys, MacSubject, TokenRole};
 use crate::domain::protocol::Response;
 use crate::portal::IssuedToken;
 use crate::portal::token_name::TokenName;
@@ -45,14 +45,9 @@ impl Executor<'_> {
         let named = self.ctx.tokens.filter(|object| object.names_issuer(&key) && object.may_have_token(&token.id));
         named.iter().filter_map(|cached| cached.unpack()).any(|object| {
             let is_own = object.uid().as_deref() == Some(own.as_str());
-            let is_here = |status: &crate::api::RegistryTokenStatus| {
-                let home = status.portal.as_ref();
-                home.is_some_and(|home| {
-                    (&home.kind, &home.url, &home.scope) == (&portal.kind, &portal.url, &portal.scope)
-                })
-            };
             let has = |live: &TokenRef| same_id(&live.id, &token.id) && !(is_own && live == token);
-            object.status.as_ref().is_some_and(is_here) && live_tokens(&object, &keys).iter().any(has)
+            is_at_portal(&object, portal)
+                && proved_tokens(&object, &keys).iter().any(|held| held.is_live && has(&held.token))
         })
     }
 
@@ -78,24 +73,4 @@ impl Executor<'_> {
 
 fn invalid_response(message: &str) -> Problem {
     transient(Reason::InvalidResponse, message.to_owned())
-}
-
-/// The tokens in the object's own status with a valid MAC that are not known to be revoked: the portal may reuse the id
-/// of a deleted token. A forged entry must not block other objects from getting a token.
-fn live_tokens(object: &RegistryToken, keys: &MacKeys) -> Vec<TokenRef> {
-    let Some(status) = object.status.as_ref().filter(|status| status.uid == object.uid()) else { return vec![] };
-    let (Some(portal), Some(uid)) = (&status.portal, &status.uid) else { return vec![] };
-    let proved = |token: &TokenRef, role, mac: Option<&String>| {
-        mac.is_some_and(|mac| keys.verify(MacSubject::of(uid, portal, token), role, mac))
-    };
-    let revocation = status.upstream_revocation.as_ref();
-    let current = status
-        .token
-        .as_ref()
-        .filter(|token| revocation.is_none_or(|revocation| !revocation.applies_to(&token.request_time)))
-        .map(|token| (TokenRef::from(token), TokenRole::Current, token.mac.as_ref()));
-    let retiring = status.retiring.iter().filter(|token| !token.revoked_upstream);
-    let retiring = retiring.map(|token| (TokenRef::from(token), TokenRole::Retiring, token.mac.as_ref()));
-    let named = current.into_iter().chain(retiring);
-    named.filter(|(token, role, mac)| proved(token, *role, *mac)).map(|(token, ..)| token).collect()
 }

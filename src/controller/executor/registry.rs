@@ -2,7 +2,7 @@
 
 use super::{Executor, checksum};
 use crate::api::{Reason, TOKEN_ID_ANNOTATION};
-use crate::controller::state::issuer_cache::ConnectedIssuer;
+use crate::controller::state::issuer_cache::{ConnectedIssuer, RegistryEndpoint};
 use crate::domain::model::dockerconfig;
 use crate::domain::model::dockerconfig::DATA_KEY;
 use crate::domain::model::login_result::{LoginResult, RegistryProblem};
@@ -64,7 +64,7 @@ impl Executor<'_> {
     }
 
     /// Checks all registries of the issuer; a single rejection decides.
-    async fn check_all_registries(
+    pub(super) async fn check_all_registries(
         &self,
         issuer: &ConnectedIssuer,
         username: &str,
@@ -72,18 +72,14 @@ impl Executor<'_> {
     ) -> LoginResult {
         let mut login_result = LoginResult::Accepted;
         for registry in &issuer.registries {
-            let ca_pem = registry.ca_pem.as_deref();
-            let (registry, egress) = (registry.host.as_str(), &registry.egress);
-            let login = RegistryLogin { registry, username, secret, ca_pem, plain_http: false, egress };
-            let result = self.ctx.registry.check(login).await;
+            let result = self.check_registry(registry, username, secret).await;
             if let Some(outcome) = login_outcome(&result) {
-                self.ctx.metrics.issuers.record_login_check(registry, outcome);
+                self.ctx.metrics.issuers.record_login_check(&registry.host, outcome);
             }
             match result {
                 LoginResult::Accepted | LoginResult::NotChecked => {}
                 rejected @ LoginResult::Rejected(_) => return rejected,
                 LoginResult::Unknown(problem) => {
-                    let problem = RegistryProblem { reason: registry_reason(problem.reason), ..problem };
                     // The object has to wait for the registry with the longest delay.
                     let longest_wait =
                         if let LoginResult::Unknown(other) = &login_result { Some(other.retry_after) } else { None };
@@ -94,6 +90,24 @@ impl Executor<'_> {
             }
         }
         login_result
+    }
+
+    /// Checks one registry. This is not counted in metrics.
+    pub(super) async fn check_registry(
+        &self,
+        registry: &RegistryEndpoint,
+        username: &str,
+        secret: &SecretString,
+    ) -> LoginResult {
+        let RegistryEndpoint { host, ca_pem, egress, .. } = registry;
+        let ca_pem = ca_pem.as_deref();
+        let login = RegistryLogin { registry: host, username, secret, ca_pem, plain_http: false, egress };
+        match self.ctx.registry.check(login).await {
+            LoginResult::Unknown(problem) => {
+                LoginResult::Unknown(RegistryProblem { reason: registry_reason(problem.reason), ..problem })
+            }
+            result => result,
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use crate::controller::api_call::{ApiError, call};
 use crate::controller::field_manager::{patch_params, post_params};
 use crate::controller::live_secret;
 use crate::domain::model::dockerconfig;
-use crate::domain::model::dockerconfig::{DATA_KEY, SECRET_TYPE};
+use crate::domain::model::dockerconfig::{DATA_KEY, DockerLogin, SECRET_TYPE};
+use crate::domain::model::foreign_login;
 use crate::domain::model::pull_secret::{MAX_NAME_BYTES, MAX_SECRET_BYTES, Reservation, SecretMeta, StoredToken};
-use crate::domain::model::token_mac::TokenSignature;
 use crate::domain::protocol::{Response, SecretContent, SecretWrite};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -29,7 +29,7 @@ impl Executor<'_> {
         }
     }
 
-    fn set_secret_meta(&mut self, mut meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
+    pub(super) fn set_secret_meta(&mut self, mut meta: Option<ObjectMeta>) -> Option<Box<SecretMeta>> {
         if let Some(meta) = meta.as_mut() {
             meta.managed_fields = None;
         }
@@ -110,7 +110,14 @@ impl Executor<'_> {
                 self.patch(&self.patch_builder().orphan(&meta, markers, &self.ctx.keyring.keys()), false).await
             }
             (SecretWrite::Commit(stored), Some(meta)) => return self.commit(stored, &meta).await,
-            (SecretWrite::Repair(signature), Some(meta)) => return self.repair(&meta, signature).await,
+            (SecretWrite::Repair(signature), Some(meta)) => {
+                let patch = |patch: SecretPatch<'_>, content: &[u8]| patch.repair(&meta, signature, content);
+                return self.rewrite(&meta, |content, _| dockerconfig::parse_login(content), patch).await;
+            }
+            (SecretWrite::Import(stored), Some(meta)) => {
+                let patch = |patch: SecretPatch<'_>, content: &[u8]| patch.commit(&meta, stored, content);
+                return self.rewrite(&meta, parse_foreign_login, patch).await;
+            }
             (SecretWrite::RestoreOwnership, Some(meta)) => {
                 self.patch(&self.patch_builder().restore_ownership(&meta), false).await
             }
@@ -215,27 +222,32 @@ impl Executor<'_> {
     }
 
     /// Writes the same login again.
-    async fn repair(&mut self, meta: &ObjectMeta, signature: &TokenSignature) -> Response {
+    async fn rewrite(
+        &mut self,
+        meta: &ObjectMeta,
+        parse: fn(&[u8], &[String]) -> Option<DockerLogin>,
+        patch: impl Fn(SecretPatch<'_>, &[u8]) -> Value,
+    ) -> Response {
         let found = match self.get_secret().await {
             Ok(Some(found)) => found,
             Ok(None) => return Response::Conflict,
             Err(error) => return response_from_api_error(error),
         };
         let data = found.data.as_ref().and_then(|data| data.get(DATA_KEY)).map(|content| content.0.as_slice());
-        let login = data.and_then(dockerconfig::parse_login);
-        let (Some(issuer), Some(login)) = (&self.snapshot.issuer, login) else { return Response::Conflict };
+        let Some(issuer) = &self.snapshot.issuer else { return Response::Conflict };
+        let Some(login) = data.and_then(|content| parse(content, &issuer.hosts)) else { return Response::Conflict };
         if found.metadata.resource_version != meta.resource_version {
             return Response::Conflict;
         }
         let content = dockerconfig::encode(&issuer.hosts, &login.username, &login.password);
         let Ok(content) = content else { return Response::Conflict };
-        let rejection = match self.patch_and_wipe(self.patch_builder().repair(meta, signature, &content)).await {
+        let rejection = match self.patch_and_wipe(patch(self.patch_builder(), &content)).await {
             Response::WriteRejected(rejection) if self.has_template() => rejection,
             response => return response,
         };
         // Rejected labels and annotations do not keep new registries or a repaired login from the pods.
         self.without_template = true;
-        let response = self.patch_and_wipe(self.patch_builder().repair(meta, signature, &content)).await;
+        let response = self.patch_and_wipe(patch(self.patch_builder(), &content)).await;
         self.without_template = false;
         match response {
             Response::Secret(Some(secret)) => Response::SecretWithoutTemplate(secret, rejection),
@@ -249,6 +261,10 @@ impl Executor<'_> {
         secret_patch::wipe(body);
         self.write_result(written)
     }
+}
+
+fn parse_foreign_login(content: &[u8], registries: &[String]) -> Option<DockerLogin> {
+    foreign_login::parse(content, registries).ok()
 }
 
 /// Reports that a Secret was written without its template.

@@ -3,6 +3,7 @@
 
 pub(crate) mod account_changes;
 pub(crate) mod cluster_tokens;
+pub(crate) mod import_claims;
 pub(crate) mod issuer_cache;
 pub(crate) mod keyring;
 mod lookup;

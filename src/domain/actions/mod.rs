@@ -6,6 +6,7 @@
 pub mod adopt;
 pub mod confirm_revocation;
 pub mod finalize;
+pub mod import;
 pub mod inspect_secret;
 pub mod recheck;
 pub mod request_token;

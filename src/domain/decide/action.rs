@@ -27,6 +27,9 @@ pub enum Action {
     RequestToken(RequestCause),
     /// Clear a reservation that an earlier request left in the Secret, and revoke the token that it may have created.
     Recover,
+    /// Take over the token with this portal id, which a person requested, from a Secret that was handed over. It handles the
+    /// annotations that a requested token would handle.
+    Import(String, RequestCause),
     /// Write the token that the Secret stores into status, if it is proved to belong to this object.
     Adopt,
     /// Stop reporting unverified tokens that the user confirmed as revoked.

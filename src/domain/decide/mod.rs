@@ -18,14 +18,14 @@ mod upkeep;
 
 pub use self::action::Action;
 pub use self::issuer::pods_can_pull;
-pub use self::request::REISSUE_HOLD;
+pub use self::request::{REISSUE_HOLD, token_to_import};
 
 use self::deletion::finalize_if_deleting;
 use self::issuer::{report_changed_portal, wait_for_issuer};
 use self::protection::restore_protection;
 use self::request::{
-    add_finalizer, check_upstream_revocation, replace_retiring_token, request_due_token, request_lost_token,
-    request_without_secret, wait_to_request,
+    add_finalizer, check_upstream_revocation, import_token, replace_retiring_token, request_due_token,
+    request_lost_token, request_without_secret, wait_to_request,
 };
 use self::secret::{adopt_stored_token, recover_reservation, report_foreign_secret};
 use self::upkeep::{
@@ -60,6 +60,7 @@ pub const CHECKS: &[Check] = checks![
     forget_confirmed_tokens,
     add_finalizer,
     // The Secret
+    import_token,
     request_without_secret,
     report_foreign_secret,
     recover_reservation,

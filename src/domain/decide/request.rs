@@ -35,6 +35,28 @@ pub(super) fn add_finalizer(observed: &Observed, _: &StatusView) -> Option<Actio
     })
 }
 
+/// A new object takes over a token that a person requested. Until that succeeds no token is requested, since it would replace
+/// the one in the Secret.
+pub(super) fn import_token(observed: &Observed, _: &StatusView) -> Option<Action> {
+    let (issuer, id) = (observed.issuer_info()?, token_to_import(observed)?);
+    Some(match request_for_cause(observed, issuer, Cause::First) {
+        Action::RequestToken(request_cause) => Action::Import(id.to_owned(), request_cause),
+        waits => waits,
+    })
+}
+
+/// The id of the token that the object is to import. A token that it has had, proved or not, is handled first, and so is what
+/// its Secret stores or reserves. A Secret that is its own without having been handed over contains nothing to import: the
+/// restored copy of another object would take over the token of the original.
+#[must_use]
+pub fn token_to_import(observed: &Observed) -> Option<&str> {
+    let had_token = observed.object.own_status().is_some_and(|own| own.token.is_some() || !own.retiring.is_empty());
+    let in_use = observed
+        .own_secret()
+        .is_some_and(|secret| !secret.handed_over || secret.stored.is_some() || secret.reservation.is_some());
+    observed.object.import.as_deref().filter(|_| !had_token && !in_use)
+}
+
 /// There is no Secret.
 pub(super) fn request_without_secret(observed: &Observed, status: &StatusView) -> Option<Action> {
     let issuer = observed.issuer_info().filter(|_| observed.secret.is_none())?;

@@ -44,6 +44,11 @@ impl fmt::Display for AttemptId {
 pub struct IssuerTag(String);
 
 impl IssuerTag {
+    /// Whether a text can be the tag of an issuer.
+    fn is_valid(text: &str) -> bool {
+        text.len() == ISSUER_LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
+    }
+
     /// Returns the tag of the issuer with this UID.
     #[must_use]
     pub fn of(issuer_uid: &str) -> Self {
@@ -119,6 +124,14 @@ impl Marker {
     }
 }
 
+/// Whether a description ends with the marker of any issuer, of this operator or of another one.
+#[must_use]
+pub fn ends_with_any_marker(description: &str) -> bool {
+    let marker = description.trim_end().strip_suffix(']').and_then(|text| text.rsplit_once('['));
+    let parts = marker.and_then(|(_, text)| text.split_once('/'));
+    parts.is_some_and(|(issuer, nonce)| IssuerTag::is_valid(issuer) && Nonce::parse(nonce).is_some())
+}
+
 impl fmt::Display for Marker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}/{}]", self.issuer.0, self.nonce.0)
@@ -157,6 +170,8 @@ mod tests {
         assert_eq!(Marker::find(&IssuerTag::of("i"), &format!("  {sent} \n")), Some(marker));
         assert_eq!(Marker::find(&IssuerTag::of("another"), &sent), None);
         assert_eq!(Marker::find(&IssuerTag::of("i"), "prod [x/y]"), None);
+        assert!(ends_with_any_marker(&format!("{sent} \n")));
+        assert!(!["prod", "prod [x/y]", "[", "]", &format!("{sent}.")].iter().any(|text| ends_with_any_marker(text)));
     }
 
     #[test]

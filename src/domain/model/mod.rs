@@ -5,6 +5,7 @@ pub mod conditions;
 pub mod cooldown;
 pub mod dockerconfig;
 pub mod evidence;
+pub mod foreign_login;
 pub mod hash;
 pub mod issuer;
 pub mod login_result;

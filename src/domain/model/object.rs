@@ -40,6 +40,8 @@ pub struct Object {
     pub revoke_on_deletion: bool,
     /// Requests by annotation, with keys as in `status.handledAnnotations`.
     pub requested_annotations: BTreeMap<String, String>,
+    /// Portal id of the token that a new object takes over instead of requesting one.
+    pub import: Option<String>,
     /// Ids of tokens that the user has confirmed as revoked.
     pub confirmed_revoked: Vec<String>,
     /// The status, if present. It may belong to another object.

@@ -123,6 +123,8 @@ pub struct SecretMeta {
     /// status. A Secret that was handed over, or restored from another object, belongs to it only once a token is
     /// stored in it.
     pub is_own: bool,
+    /// Its user handed over a Secret that has no controller.
+    pub handed_over: bool,
     /// The reservation, if a token request may be in flight.
     pub reservation: Option<Reservation>,
     /// How long this process has observed that reservation.
@@ -199,6 +201,7 @@ impl SecretMeta {
             resource_version: raw.resource_version.to_owned(),
             ownership: if is_ours { Ownership::Ours } else { Ownership::Foreign },
             has_controller: raw.controller_uid.is_some(),
+            handed_over: handed_over && raw.controller_uid.is_none(),
             owned_and_labeled: raw.controller_uid == Some(owner.uid) && own_label,
             is_own,
             reservation: text(RESERVATION_ANNOTATION).and_then(Reservation::parse),

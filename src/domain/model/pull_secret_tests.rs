@@ -63,6 +63,16 @@ fn a_secret_is_claimed_by_what_only_its_own_object_gives_it() {
 }
 
 #[test]
+fn only_a_secret_without_a_controller_is_handed_over() {
+    let adopt = [(ADOPT_ANNOTATION, "true")];
+    assert!(meta(&[], &adopt, None).handed_over);
+    assert!(meta(&[(OWNER_LABEL, "restored-from")], &adopt, None).handed_over);
+    assert!(!meta(&[], &adopt, Some("o")).handed_over && !meta(&[], &adopt, Some("other")).handed_over);
+    assert!(!meta(&[(OWNER_LABEL, "restored-from")], &[], None).handed_over);
+    assert!(!meta(&[], &[(ADOPT_ANNOTATION, "yes")], None).handed_over);
+}
+
+#[test]
 fn a_secret_closed_by_a_previous_owner_is_not_closed_for_the_next_one() {
     assert!(meta(&[], &[(CLOSED_ANNOTATION, "o")], Some("o")).closed);
     assert!(!meta(&[(OWNER_LABEL, "former")], &[(CLOSED_ANNOTATION, "former")], None).closed);

@@ -191,6 +191,7 @@ impl Pass {
             Response::Object(Some(object)) => self.observed.object = (**object).clone(),
             Response::Secret(found) => self.observed.secret = found.as_deref().cloned(),
             Response::Content(found) => self.observed.secret = found.as_ref().map(|found| found.0.clone()),
+            Response::Import(found) => self.observed.secret = found.as_ref().map(|found| found.0.clone()),
             _ => {}
         }
     }

@@ -2,8 +2,8 @@
 
 use crate::domain::actions::confirm_revocation::ConfirmingRevocation;
 use crate::domain::actions::{
-    StateMachine, Transition, adopt, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
-    verify_login,
+    StateMachine, Transition, adopt, finalize, import, inspect_secret, recheck, request_token, revoke,
+    sync_description, verify_login,
 };
 use crate::domain::model::cooldown::Operation;
 use crate::domain::observed::Observed;
@@ -15,6 +15,7 @@ pub(super) enum RunningAction {
     RequestToken(request_token::RequestingToken),
     Recover(request_token::RequestingToken),
     Adopt(adopt::Adopting),
+    Import(import::Importing),
     InspectSecret(inspect_secret::InspectingSecret),
     VerifyLogin(verify_login::VerifyingLogin),
     ConfirmRevocation(ConfirmingRevocation),
@@ -63,6 +64,7 @@ impl StateMachine for RunningAction {
             Self::RequestToken(state) => state.step(observed, response).map(Self::RequestToken),
             Self::Recover(state) => state.step(observed, response).map(Self::Recover),
             Self::Adopt(state) => state.step(observed, response).map(Self::Adopt),
+            Self::Import(state) => state.step(observed, response).map(Self::Import),
             Self::InspectSecret(state) => state.step(observed, response).map(Self::InspectSecret),
             Self::VerifyLogin(state) => state.step(observed, response).map(Self::VerifyLogin),
             Self::ConfirmRevocation(state) => state.step(observed, response).map(Self::ConfirmRevocation),

@@ -4,8 +4,8 @@ use super::running::{Completion, RunningAction};
 use super::{Pass, PassResult, Stage, Step};
 use crate::api::Reason;
 use crate::domain::actions::{
-    Outcome, adopt, confirm_revocation, finalize, inspect_secret, recheck, request_token, revoke, sync_description,
-    verify_login,
+    Outcome, adopt, confirm_revocation, finalize, import, inspect_secret, recheck, request_token, revoke,
+    sync_description, verify_login,
 };
 use crate::domain::decide::Action;
 use crate::domain::model::cooldown::Operation;
@@ -63,6 +63,10 @@ impl Pass {
             Action::Adopt => {
                 let first = adopt::begin(&self.observed);
                 self.advance(first.map(RunningAction::Adopt), Completion::EndsPass)
+            }
+            Action::Import(id, request_cause) => {
+                let first = import::begin(id, request_cause);
+                self.advance(first.map(RunningAction::Import), Completion::EndsPass)
             }
             Action::InspectSecret => {
                 self.observed.resync_requested = false;

@@ -13,6 +13,7 @@ use super::model::token::{TokenRef, TokenRow};
 pub use world::{World, login_content};
 
 use super::actions::Outcome;
+use super::model::foreign_login::UnusableLogin;
 use super::model::issuer::{IssuerInfo, IssuerState};
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
 use super::model::object::{Object, Rotation};
@@ -24,6 +25,7 @@ use super::model::request_history::RequestHistory;
 use super::model::rotation_windows::RotationWindows;
 use super::model::token_mac::{MacKeys, MacSubject, TokenRole, TokenSignature};
 use super::observed::{Observed, UpstreamState};
+use super::protocol::{ImportContent, SecretContent};
 use super::status::{StatusContext, StatusEvent, next_status};
 use crate::api::{LoginCheck, PortalType, Reason, RecordedPortal, RecordedSecret, RecordedToken, RetiringToken};
 use jiff::Timestamp;
@@ -140,6 +142,7 @@ pub fn secret() -> SecretMeta {
         has_controller: true,
         owned_and_labeled: true,
         is_own: true,
+        handed_over: false,
         reservation: None,
         reservation_age: Duration::ZERO,
         stored: Some(stored_token("17", first_attempt())),
@@ -151,6 +154,16 @@ pub fn secret() -> SecretMeta {
 /// The Secret of an attempt before there is a token.
 pub fn empty_secret() -> SecretMeta {
     SecretMeta { stored: None, ..secret() }
+}
+
+/// The same content, as an import reads it.
+pub fn import_content(content: &SecretContent) -> ImportContent {
+    match content {
+        SecretContent::WrongType => ImportContent::WrongType,
+        SecretContent::Immutable { .. } => ImportContent::Immutable,
+        SecretContent::Login { username, .. } => ImportContent::Login { username: username.clone() },
+        SecretContent::Empty => ImportContent::Unusable(UnusableLogin::None),
+    }
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "it is restored where it may be missing")]

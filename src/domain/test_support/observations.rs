@@ -20,6 +20,7 @@ pub fn new_object() -> Observed {
         reissue_revoked: true,
         revoke_on_deletion: true,
         requested_annotations: BTreeMap::new(),
+        import: None,
         confirmed_revoked: vec![],
         status: None,
         keys: keys(),

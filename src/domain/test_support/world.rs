@@ -186,6 +186,9 @@ impl World {
             Request::ReadContent => {
                 Response::Content(self.observed.secret.clone().map(|meta| Box::new((meta, self.content.clone()))))
             }
+            Request::ReadImport => Response::Import(
+                self.observed.secret.clone().map(|meta| Box::new((meta, super::import_content(&self.content)))),
+            ),
             Request::ReadLastWriter => Response::LastWriter(Some("kubectl-edit".to_owned())),
             Request::SetFinalizer(on) => {
                 self.observed.object.has_finalizer = on;
@@ -221,12 +224,14 @@ impl World {
                 self.rows.retain(|row| row.token != token && !by_name(row));
                 Response::Done
             }
-            Request::VerifyLogin => Response::Login(self.login_result.clone()),
+            Request::VerifyLogin | Request::VerifyImportedLogin => Response::Login(self.login_result.clone()),
+            Request::TryRandomPassword { .. } => Response::Login(super::refused()),
             Request::Sleep(time) => {
                 self.observed.now = self.observed.now.checked_add(time).expect("a time");
                 Response::Done
             }
             Request::AcquireSlot { .. }
+            | Request::ClaimToken(_)
             | Request::ReadIssuer
             | Request::DryRunCommit(_)
             | Request::RequeueIssuer
@@ -268,6 +273,12 @@ impl World {
             SecretWrite::Commit(stored) => {
                 self.content = login_content(&super::token_ref(&stored.id).username);
                 (meta.reservation, meta.stored) = (None, Some(stored));
+            }
+            SecretWrite::Import(stored) => {
+                self.content = login_content(&stored.signature.username);
+                meta.stored = Some(stored);
+                (meta.owned_and_labeled, meta.handed_over) = (true, false);
+                meta.registries_hash = self.observed.issuer_info().map(|issuer| issuer.registries_hash.clone());
             }
             SecretWrite::RestoreOwnership => meta.owned_and_labeled = true,
             SecretWrite::Repair(signature) => {

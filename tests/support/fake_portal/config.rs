@@ -152,6 +152,8 @@ pub enum Challenge {
     Bearer,
     /// The credentials with each request.
     Basic,
+    /// None: it accepts anonymous clients, and any credentials.
+    Anonymous,
 }
 
 impl Config {

@@ -77,6 +77,9 @@ fn answer(shared: &Shared, parts: &Parts, visit: &OpenRecord) -> Answer {
     let Some(path) = path.strip_prefix("/v2") else { return error(404, "NOT_FOUND", "not found") };
     let resource = path.trim_start_matches('/');
     let repository = repository(resource);
+    if shared.config().registry_challenge == Challenge::Anonymous {
+        return if resource.is_empty() { Answer::json(200, &json!({})) } else { content(resource) };
+    }
     let Some(user) = user(shared, &parts.headers, repository) else {
         return challenge(shared, repository);
     };
@@ -122,7 +125,7 @@ fn allows(scope: &str, name: &str) -> bool {
 fn challenge(shared: &Shared, repository: Option<&str>) -> Answer {
     let scope = repository.map(|name| format!(",scope=\"repository:{name}:pull\"")).unwrap_or_default();
     let wanted = match shared.config().registry_challenge {
-        Challenge::Basic => format!("Basic realm=\"{SERVICE}\""),
+        Challenge::Basic | Challenge::Anonymous => format!("Basic realm=\"{SERVICE}\""),
         Challenge::Bearer => {
             format!("Bearer realm=\"{}/token\",service=\"{SERVICE}\"{scope}", shared.origins().registry)
         }

@@ -1,7 +1,7 @@
 //! Problems with messages that say what to do.
 
 use super::Problem;
-use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason};
+use crate::api::{FINALIZER, IMPORT_ANNOTATION, REPLACE_ANNOTATION, Reason};
 use crate::domain::model::login_result::RegistryProblem;
 use crate::domain::model::pull_secret::SecretMeta;
 use jiff::Timestamp;
@@ -63,6 +63,25 @@ pub fn secret_not_owned(secret: &SecretMeta) -> Problem {
         "the Secret exists and is not managed by this RegistryToken, so it is not changed. Delete or rename it, or create a RegistryToken with another spec.secret.name. {hand_over}"
     );
     terminal(Reason::SecretNotOwned, &message)
+}
+
+/// A token that a person requested cannot be taken over.
+#[must_use]
+pub fn import_failed(why: &str) -> Problem {
+    let message = format!(
+        "the token that {IMPORT_ANNOTATION} names cannot be imported: {why}. No token is requested meanwhile. The operator retries every minute; to get a new token instead, remove the annotation"
+    );
+    terminal(Reason::ImportFailed, &message)
+}
+
+/// The Secret whose token is to be imported is not handed over.
+#[must_use]
+pub fn import_not_handed_over(secret: &SecretMeta) -> Problem {
+    import_failed(if secret.has_controller {
+        "the Secret is controlled by another object (metadata.ownerReferences)"
+    } else {
+        "the Secret is not handed over: annotate it with registry-token.dev/adopt=true"
+    })
 }
 
 /// A token request may be in flight, or its response was lost.
