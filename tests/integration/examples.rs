@@ -21,7 +21,7 @@ fn examples() -> Vec<(String, String)> {
         })
         .collect();
     all.sort();
-    assert_eq!(all.len(), 11, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    assert_eq!(all.len(), 12, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
     all
 }
 
@@ -37,7 +37,7 @@ fn is_served(object: &Value) -> bool {
 
 /// The namespaces and the Deployment to which the examples belong.
 async fn prepare(control_plane: &ControlPlane) {
-    for name in ["team-a", "registry-token-operator"] {
+    for name in ["team-a", "argocd", "registry-token-operator"] {
         let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
         control_plane.apply(&namespace).await.expect("applied");
     }
@@ -68,7 +68,7 @@ async fn the_api_server_accepts_every_example() {
             applied += 1;
         }
     }
-    assert!(applied >= 21, "{applied}");
+    assert!(applied >= 22, "{applied}");
 }
 
 #[tokio::test]
