@@ -67,7 +67,7 @@ async fn a_crash_between_the_two_secrets_is_repaired_and_the_old_token_is_revoke
     let second = team.until_replaced("pull", &current(&first)).await;
     team.until_condition("pull", CONDITION, "False", "APIServerUnavailable").await;
     team.until_live(&[current_id(&first), current_id(&second)]).await;
-    drop(operator);
+    operator.terminate().await;
     let held = team.secrets().get(NAME).await.expect("there");
     assert_eq!(held.data, before.data, "it has the login of the old token, which is still valid");
 

@@ -3,7 +3,7 @@
 use super::lookup::impl_lookup;
 use super::packed::Packed;
 use super::token_cache::{CachedToken, TokenCache, TokenKey, names_argocd_secret};
-use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, ROLE_LABEL, ROTATED_AT_ANNOTATION};
+use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, ROLE_LABEL, ROTATED_AT_ANNOTATION, RegistryToken};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -100,7 +100,8 @@ fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &TokenCache) -> Vec
     }
     let name = secret.name_any();
     let here = tokens.filter(|token| token.is_in(&namespace));
-    let named = |token: &&Arc<CachedToken>| token.unpack().is_some_and(|token| token.secret_name() == name);
+    let wants = |token: &RegistryToken| token.secret_name() == name || names_argocd_secret(token, &name);
+    let named = |token: &&Arc<CachedToken>| token.unpack().is_some_and(|token| wants(&token));
     here.iter().filter(named).map(|token| token.reference()).collect()
 }
 

@@ -35,45 +35,53 @@ impl Executor<'_> {
         if !is_used || !is_up_to_date || !self.ctx.claim.is_held() {
             return None;
         }
-        let token_id = status.token.as_ref().map(|token| token.id.clone());
-        let former = record.as_ref().filter(|record| desired.as_ref().is_none_or(|one| one.name != record.name));
-        if let Some(former) = former.cloned() {
-            if let Err(state) = self.delete_recorded(&former.name).await {
-                let report = report(Some(former), desired.as_ref(), &state);
-                return self.write_argocd_report(observed, report).await;
+        let former =
+            record.as_ref().filter(|record| desired.as_ref().is_none_or(|one| one.name != record.name)).cloned();
+        let report = match (self.delete_former(former.as_ref()).await, desired) {
+            (Err(state), desired) => report(former, desired.as_ref(), &state),
+            (Ok(()), None) => report(None, None, &State::Synced),
+            (Ok(()), Some(desired)) => {
+                let record = record.filter(|_| former.is_none());
+                let Some(report) = self.check_argocd_secret(observed, record, &desired).await else {
+                    return Some(RETRY_INTERVAL);
+                };
+                report
             }
-        }
-        let Some(desired) = desired else {
-            return self.write_argocd_report(observed, report(None, None, &State::Synced)).await;
         };
-        let record = record.filter(|record| record.name == desired.name);
-        let Some(token_id) = token_id else {
-            return self.write_argocd_report(observed, report(record, Some(&desired), &State::Pending)).await;
+        let retry_after = report.retry_after;
+        if self.write_argocd_report(observed, report).await { retry_after } else { Some(RETRY_INTERVAL) }
+    }
+
+    async fn delete_former(&self, former: Option<&RecordedArgoCDRepository>) -> Result<(), State> {
+        let Some(former) = former else { return Ok(()) };
+        self.delete_recorded(&former.name).await
+    }
+
+    /// Reads the Secret that the spec wants, if that is necessary, and writes it if it differs. `None` if its name could not
+    /// be recorded before.
+    async fn check_argocd_secret(
+        &mut self,
+        observed: &Observed,
+        record: Option<RecordedArgoCDRepository>,
+        desired: &Desired,
+    ) -> Option<Report> {
+        let token = self.own_status().and_then(|status| status.token.as_ref());
+        let Some(token_id) = token.map(|token| token.id.clone()) else {
+            return Some(report(record, Some(desired), &State::Pending));
         };
         let settings = desired.hash(&self.registries_of_secret());
         if is_current(record.as_ref(), (&token_id, &settings), self.cached_version(&desired.name).as_deref()) {
-            return self.write_argocd_report(observed, report(record, Some(&desired), &State::Synced)).await;
+            return Some(report(record, Some(desired), &State::Synced));
         }
-        let record = match record {
-            Some(record) => record,
-            None => {
-                let record = new_record(&desired.name, &token_id);
-                if !self.store_argocd_report(observed, prepared(record.clone())).await {
-                    return Some(RETRY_INTERVAL);
-                }
-                record
-            }
-        };
-        let (exists, state, version) = self.apply_argocd_secret(&desired).await;
-        let name = desired.name.clone();
-        let synced = RecordedArgoCDRepository {
-            name,
-            resource_version: version,
-            token_id: Some(token_id),
-            settings: Some(settings),
-        };
-        let record = record_after(record, exists, &state, synced);
-        self.write_argocd_report(observed, report(Some(record), Some(&desired), &state)).await
+        let is_new = record.is_none();
+        let record = record.unwrap_or_else(|| new_record(&desired.name, &token_id));
+        if is_new && !self.write_argocd_report(observed, prepared(record.clone())).await {
+            return None;
+        }
+        let (exists, state, resource_version) = self.apply_argocd_secret(desired).await;
+        let (token_id, settings) = (Some(token_id), Some(settings));
+        let synced = RecordedArgoCDRepository { name: desired.name.clone(), resource_version, token_id, settings };
+        Some(report(Some(record_after(record, exists, &state, synced)), Some(desired), &state))
     }
 
     fn desired_argocd_secret(&self) -> Option<Desired> {
@@ -92,14 +100,8 @@ impl Executor<'_> {
         self.ctx.secrets.get(&key)?.meta()?.resource_version
     }
 
-    /// Writes what is known of the Secret into the status. Returns when it has to be checked again.
-    async fn write_argocd_report(&mut self, observed: &Observed, report: Report) -> Option<Duration> {
-        let retry_after = report.retry_after;
-        if self.store_argocd_report(observed, report).await { retry_after } else { Some(RETRY_INTERVAL) }
-    }
-
-    /// Returns whether the status says it now.
-    async fn store_argocd_report(&mut self, observed: &Observed, report: Report) -> bool {
+    /// Writes what is known of the Secret into the status. Returns whether the status says it now.
+    async fn write_argocd_report(&mut self, observed: &Observed, report: Report) -> bool {
         let former = self.snapshot.object.status.clone();
         let context = StatusContext { now: self.ctx.clock.now(), ..StatusContext::of(observed) };
         let status = next_status(former.as_ref(), &context, StatusEvent::ArgoCDRepositoryChecked(report));
