@@ -143,6 +143,17 @@ pub fn tokens() -> Vec<Case> {
             "a long name with another one for Argo CD",
             secret(json!({"name": "a".repeat(247), "argocdRepository": {"url": "r.example/charts", "name": "a"}})),
         ),
+        update(
+            "another name for Argo CD",
+            json!({"spec": {"secret": {"argocdRepository": {"name": "charts"}}}}),
+            Some("argocdRepository.name cannot be changed"),
+        ),
+        update(
+            "another url for Argo CD",
+            json!({"spec": {"secret": {"argocdRepository": {"url": "r.example/other"}}}}),
+            None,
+        ),
+        update("no Secret for Argo CD", json!({"spec": {"secret": {"argocdRepository": null}}}), None),
         accepted("64 ServiceAccounts", spec(json!({"serviceAccounts": accounts(64)}))),
         rejected("65 ServiceAccounts", spec(json!({"serviceAccounts": accounts(65)})), "at most 64 items"),
         rejected(

@@ -272,12 +272,12 @@ async fn a_secret_of_someone_else_is_left_alone_and_named_and_holds_nothing_up()
     team.until_synced("pull").await;
     team.assert_idle_for("pull", Duration::from_secs(3)).await;
     let after = team.secrets().get(NAME).await.expect("there");
-    assert_eq!((after.resource_version(), after.data.clone()), (foreign.resource_version(), foreign.data));
+    assert_eq!((after.resource_version(), after.data.clone()), (foreign.resource_version(), foreign.data.clone()));
 
     team.patch("pull", json!({"spec": {"secret": null}})).await;
     team.until_object("pull", "no condition", |object| condition(object, CONDITION).is_none()).await;
     team.delete("pull").await;
-    assert_eq!(team.secrets().get(NAME).await.expect("it stays").uid(), foreign.uid);
+    assert_eq!(team.secrets().get(NAME).await.expect("it stays").uid(), foreign.uid());
 }
 
 #[tokio::test]
