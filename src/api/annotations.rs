@@ -8,9 +8,16 @@ pub const GROUP: &str = "registry-token.dev";
 /// deleted first.
 pub const FINALIZER: &str = "registry-token.dev/revoke";
 
-/// Label of a pull secret. The value is the UID of the `RegistryToken` that owns it. The operator watches only Secrets
-/// with this label.
+/// Label of a pull secret, and of a second Secret with its login. The value is the UID of the `RegistryToken` that owns it.
+/// The operator watches only Secrets with this label.
 pub const OWNER_LABEL: &str = "registry-token.dev/owner";
+
+/// Label of a second Secret with the login of a pull secret, in addition to [`OWNER_LABEL`]: what the Secret is for. A pull
+/// secret does not have it.
+pub const ROLE_LABEL: &str = "registry-token.dev/role";
+
+/// Value of [`ROLE_LABEL`] of a Secret for Argo CD.
+pub const ARGOCD_ROLE: &str = "argocd-repository";
 
 /// Label of a Secret with portal credentials, set to `true` by the owner of the Secret: a `TokenIssuer` in the same
 /// namespace may use it.

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod annotations;
+mod argocd_repository;
 mod auth;
 mod cluster_registry_token;
 mod crd;
@@ -17,23 +18,25 @@ mod portal;
 mod reason;
 mod registry;
 mod registry_token;
+mod secret_template;
 mod service_accounts;
 mod thinkwise;
 mod tls;
 
 pub use self::annotations::{
-    ADOPT_ANNOTATION, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CLUSTER_TOKEN_LABEL,
+    ADOPT_ANNOTATION, ARGOCD_ROLE, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CLUSTER_TOKEN_LABEL,
     CONFIRMED_REVOKED_ANNOTATION, COPIED_REQUESTS_ANNOTATION, CREDENTIALS_LABEL, FINALIZER, GROUP, IMPORT_ANNOTATION,
     INSTALLATION_ANNOTATION, LAST_APPLIED_KEYS_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL,
     PROVENANCE_ANNOTATION, RECONCILE_ANNOTATION, REGISTRIES_ANNOTATION, REPLACE_ANNOTATION, RESERVATION_ANNOTATION,
-    ROTATE_ANNOTATION, ROTATED_AT_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION, UNMATCHED_SINCE_ANNOTATION,
-    USERNAME_ANNOTATION,
+    ROLE_LABEL, ROTATE_ANNOTATION, ROTATED_AT_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
+    UNMATCHED_SINCE_ANNOTATION, USERNAME_ANNOTATION,
 };
 pub use self::issuer_ref::{IssuerKind, IssuerRef};
 pub use self::policies::{DeletionPolicy, RotationSpec, RotationWindowSpec, UpstreamRevocationPolicy};
 pub use self::thinkwise::tasks::{
     BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
 };
+pub use argocd_repository::{ArgoCDRepository, ArgoCDRepositoryType, RecordedArgoCDRepository};
 pub use auth::{Auth, AuthType, Basic, BasicSecretRef, OAuth2ClientCredentials, OAuth2SecretRef};
 pub use cluster_registry_token::{
     ClusterRegistryToken, ClusterRegistryTokenSpec, ClusterRegistryTokenStatus, NamespaceCounts, NamespaceFailure,
@@ -49,11 +52,12 @@ pub use limits::{Audit, Limits};
 pub use object_name::{DataKey, NamespaceName, ObjectName, ParseNameError};
 pub use portal::{PortalConnection, PortalType, SpecFields};
 pub use reason::{ConditionType, Reason};
-pub use registry::Registry;
+pub use registry::{Registry, key_covers};
 pub use registry_token::{
     RecordedPortal, RecordedSecret, RecordedToken, RegistryToken, RegistryTokenSpec, RegistryTokenStatus,
-    RetiringToken, SecretTemplate, UpstreamRevocation,
+    RetiringToken, UpstreamRevocation,
 };
+pub use secret_template::SecretTemplate;
 pub use service_accounts::{OverwrittenServiceAccount, RecordedServiceAccount, ServiceAccountRef};
 pub use thinkwise::{KeyColumn, KeySource, Table, TableColumns, Thinkwise};
 pub use tls::{ConfigMapKeyRef, Tls};

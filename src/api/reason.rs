@@ -15,6 +15,8 @@ pub enum ConditionType {
     RotationWindowsValid,
     /// The `ServiceAccount`s that the spec names have the Secret in `imagePullSecrets`. Present only if it names any.
     ServiceAccountsSynced,
+    /// Present only while false: the Secret for Argo CD does not have the login of the current token, or is not deleted yet.
+    ArgoCDRepositorySynced,
     /// Present only while true: the operator is working toward the spec.
     Reconciling,
     /// Present only while true: manual action is required.
@@ -66,6 +68,10 @@ pub enum Reason {
     ServiceAccountOverwritten,
     /// The API server rejects reading or changing a `ServiceAccount`: permissions or admission.
     ServiceAccountRejected,
+    /// The Secret for Argo CD is written once the pull secret stores the current token.
+    ArgoCDRepositoryPending,
+    /// The URL for Argo CD is in none of the issuer's registries.
+    ArgoCDRepositoryNotServed,
     /// The registries accept the login of the token.
     LoginAccepted,
     /// A registry rejects the login of the token.

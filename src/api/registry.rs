@@ -44,6 +44,16 @@ impl Registry {
     }
 }
 
+/// Whether a repository, written as `host[:port][/path]`, is in the registry with this key in a pull secret.
+#[must_use]
+pub fn key_covers(key: &str, repository: &str) -> bool {
+    let (host, _) = repository.split_once('/').unwrap_or((repository, ""));
+    if key == DOCKER_HUB_KEY {
+        return DOCKER_HUB.contains(&host);
+    }
+    repository.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,6 +68,30 @@ mod tests {
         assert_eq!(stored("Registry.Example.COM:5000/team"), "registry.example.com:5000/team");
         assert_eq!(stored("registry.example.com"), "registry.example.com");
         assert_eq!(registry("Registry.Example.COM:5000/team").login_address(), "registry.example.com:5000/team");
+    }
+
+    #[test]
+    fn a_repository_is_in_a_registry_with_its_host_port_and_path() {
+        for (key, repository) in [
+            ("r.example", "r.example"),
+            ("r.example", "r.example/"),
+            ("r.example", "r.example/charts/web"),
+            ("r.example:5000", "r.example:5000/charts"),
+            ("r.example/team", "r.example/team/charts"),
+            (DOCKER_HUB_KEY, "registry-1.docker.io/acme"),
+        ] {
+            assert!(key_covers(key, repository), "{key} {repository}");
+        }
+        for (key, repository) in [
+            ("r.example", "r.example.com/charts"),
+            ("r.example", "r.example:5000/charts"),
+            ("r.example:5000", "r.example/charts"),
+            ("r.example/team", "r.example/teams"),
+            ("r.example/team", "r.example"),
+            (DOCKER_HUB_KEY, "example.com/index.docker.io/v1"),
+        ] {
+            assert!(!key_covers(key, repository), "{key} {repository}");
+        }
     }
 
     #[test]

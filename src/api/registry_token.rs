@@ -1,9 +1,10 @@
 //! `RegistryToken`: one token and one pull secret.
 
+use super::argocd_repository::{ArgoCDRepository, RecordedArgoCDRepository};
 use super::issuer_ref::IssuerRef;
-use super::object_name::ObjectName;
 use super::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use super::portal::PortalType;
+use super::secret_template::SecretTemplate;
 use super::service_accounts::{RecordedServiceAccount, ServiceAccountRef};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
@@ -35,6 +36,12 @@ use std::collections::BTreeMap;
     validation = Rule::new("(has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : oldSelf.metadata.name)")
         .message("secret.name cannot be changed, because pods refer to it. Create a second RegistryToken with the other name and delete this one when no pod uses it")
         .field_path(".spec.secret"),
+    validation = Rule::new("!has(self.spec.secret) || !has(self.spec.secret.argocdRepository) || !has(self.spec.secret.argocdRepository.name) || self.spec.secret.argocdRepository.name != (has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name)")
+        .message("argocdRepository.name must differ from the name of the pull secret: they are two Secrets")
+        .field_path(".spec.secret.argocdRepository"),
+    validation = Rule::new("!has(self.spec.secret) || !has(self.spec.secret.argocdRepository) || has(self.spec.secret.argocdRepository.name) || (has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name).size() <= 246")
+        .message("set argocdRepository.name: the name of the pull secret is too long for the suffix -argocd")
+        .field_path(".spec.secret.argocdRepository"),
     // Not at the field itself, because a template of a ClusterRegistryToken may contain $(NAMESPACE) there.
     validation = Rule::new("!has(self.spec.secret) || !has(self.spec.secret.labels) || self.spec.secret.labels.all(k, self.spec.secret.labels[k].matches('^([A-Za-z0-9]([-._A-Za-z0-9]*[A-Za-z0-9])?)?$'))")
         .message("a label's value has at most 63 letters, digits, '-', '_' and '.', and begins and ends with a letter or digit; use annotations for other text")
@@ -93,36 +100,18 @@ pub struct RegistryTokenSpec {
 }
 
 impl RegistryToken {
+    /// The second Secret that the spec wants, for Argo CD.
+    #[must_use]
+    pub fn argocd_repository(&self) -> Option<&ArgoCDRepository> {
+        self.spec.secret.as_ref()?.argocd_repository.as_ref()
+    }
+
     /// Name of the pull secret: `spec.secret.name`, or the name of this object.
     #[must_use]
     pub fn secret_name(&self) -> String {
         let named = self.spec.secret.as_ref().and_then(|secret| secret.name.clone());
         named.unwrap_or_else(|| self.name_any())
     }
-}
-
-/// The pull secret: a Secret of type `kubernetes.io/dockerconfigjson` that pods name in `imagePullSecrets`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-pub struct SecretTemplate {
-    /// Name of the Secret. Defaults to the name of this object. Cannot be changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<ObjectName>")]
-    pub name: Option<String>,
-
-    /// Labels of the Secret, at most 16. Labels of this object are not inherited.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63}))]
-    #[x_kube(validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$') && k.split('/')[0].size() <= 253)").message("a label's key is a name of at most 63 letters, digits, '-', '_' and '.', optionally prefixed with a DNS name and a slash, such as app or example.com/app"))]
-    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("labels must not use the prefix registry-token.dev/, which is reserved for the operator"))]
-    pub labels: BTreeMap<String, String>,
-
-    /// Annotations of the Secret, at most 16 with 4 KiB in total. Annotations of this object are not inherited.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 4096}))]
-    #[x_kube(validation = Rule::new("self.all(k, k.matches('^([A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?([.][A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$') && k.split('/')[0].size() <= 253)").message("an annotation's key is a name of at most 63 letters, digits, '-', '_' and '.', optionally prefixed with a DNS name and a slash, such as note or example.com/note"))]
-    #[x_kube(validation = Rule::new("self.map(k, bytes(k).size() + bytes(self[k]).size()).sum() <= 4096").message("annotations must have at most 4096 bytes in total, keys and values: store larger text elsewhere and refer to it here"))]
-    #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("annotations must not use the prefix registry-token.dev/, which is reserved for the operator"))]
-    pub annotations: BTreeMap<String, String>,
 }
 
 /// Observed state of a token. It never contains the password.
@@ -139,7 +128,8 @@ pub struct RegistryTokenStatus {
     pub uid: Option<String>,
 
     /// `Ready`, `LoginVerified` and `DescriptionSynced`; `ServiceAccountsSynced` if the spec names `ServiceAccount`s;
-    /// `Reconciling`, `Stalled` and `Suspended` are present only while they are true.
+    /// `Reconciling`, `Stalled` and `Suspended` are present only while they are true, `ArgoCDRepositorySynced` only while it
+    /// is false.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
@@ -171,6 +161,10 @@ pub struct RegistryTokenStatus {
     #[schemars(length(max = 128))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["name".into()]))]
     pub service_accounts: Vec<RecordedServiceAccount>,
+
+    /// The second Secret, for Argo CD. Present if the spec has `secret.argocdRepository`, or until that Secret is deleted.
+    #[serde(rename = "argocdRepository", default, skip_serializing_if = "Option::is_none")]
+    pub argocd_repository: Option<RecordedArgoCDRepository>,
 
     /// Time of the next rotation. Absent without `spec.rotation`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -166,7 +166,7 @@ impl Snapshot {
 
     /// Whether an object with this UID is in the namespace. The cache may lag a moment; in that time a Secret still has
     /// its controller reference, or has it again.
-    fn object_exists(&self, ctx: &Context, uid: &str) -> bool {
+    pub fn object_exists(&self, ctx: &Context, uid: &str) -> bool {
         let namespace = self.namespace();
         let here = ctx.tokens.filter(|token| token.is_in(&namespace));
         here.iter().filter_map(|token| token.unpack()).any(|token| token.metadata.uid.as_deref() == Some(uid))

@@ -144,8 +144,10 @@ async fn drive(
                 Span::current().record("check", pass.check());
                 tracing::debug!(object = %executor.snapshot.key(), check = pass.check(), ?end, "pass ended");
                 ctx.process_state.record_pass(pass.observed());
-                let retry = Box::pin(executor.sync_service_accounts(pass.observed(), generation)).await;
-                return Some(no_later_than(retry, end));
+                // The second Secret first: a token that is replaced waits for it.
+                let secret = Box::pin(executor.sync_argocd_repository(pass.observed(), generation)).await;
+                let accounts = Box::pin(executor.sync_service_accounts(pass.observed(), generation)).await;
+                return Some(no_later_than(secret.into_iter().chain(accounts).min(), end));
             }
             Step::Perform(request) => {
                 tracing::debug!(object = %executor.snapshot.key(), ?request, "executing request");

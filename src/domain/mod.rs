@@ -2,6 +2,7 @@
 //! passed in.
 
 pub mod actions;
+pub mod argocd_repository;
 pub mod audit;
 pub mod clock_skew;
 pub mod cluster_token;

@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
+/// Metadata only, as JSON.
+const METADATA_AS_JSON: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 /// Metadata only, as YAML.
 const METADATA_AS_YAML: &str = "application/yaml;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 
@@ -159,6 +161,18 @@ impl<K: Resource + Clone + DeserializeOwned + Debug> ObjectClient<K> {
         K: Serialize,
     {
         self.api()?.create(params, object).await
+    }
+
+    /// Creates an object, given as JSON, and returns its metadata.
+    pub(crate) async fn create_metadata(
+        &self,
+        params: &PostParams,
+        object: Vec<u8>,
+    ) -> Result<PartialObjectMeta<K>, Error> {
+        let api = self.api()?;
+        let mut request = Request::new(api.resource_url()).create(params, object).map_err(Error::BuildRequest)?;
+        request.headers_mut().insert(ACCEPT, HeaderValue::from_static(METADATA_AS_JSON));
+        api.clone().into_client().request(request).await
     }
 
     /// Replaces an object with the version that this one names.

@@ -65,6 +65,10 @@ async fn every_rule_of_a_registry_token_accepts_and_rejects() {
     let created = created.expect("a description is enough");
     assert_eq!(created.data["spec"]["issuerRef"], json!({"kind": "ClusterTokenIssuer", "name": "default"}));
     assert_eq!(created.data["status"], json!({"observedGeneration": -1}), "in progress before the first pass");
+    // For the rules about changes.
+    let repository = Patch::Merge(json!({"spec": {"secret": {"argocdRepository": {"url": "r.example/charts"}}}}));
+    let existing = api(&client, "RegistryToken", &namespace).await;
+    existing.patch("good", &PatchParams::default(), &repository).await.expect("patched");
     for case in tokens() {
         try_case(&client, "RegistryToken", &namespace, &good, &case).await;
     }

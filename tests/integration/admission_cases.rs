@@ -45,6 +45,7 @@ pub fn tokens() -> Vec<Case> {
         let window = json!({"schedule": schedule, "duration": duration, "timeZone": zone});
         spec(json!({"rotation": {"interval": "720h", "windows": [window]}}))
     };
+    let argocd = |change: Value| spec(json!({"secret": {"argocdRepository": change}}));
     vec![
         accepted("a description of 200 characters", described(&"é".repeat(200))),
         rejected("a description of 201", described(&"é".repeat(201)), "Too long"),
@@ -97,6 +98,62 @@ pub fn tokens() -> Vec<Case> {
             secret(json!({"annotations": {"registry-token.dev/reservation": "x"}})),
             "annotations must not use the prefix",
         ),
+        accepted("a Secret for Argo CD", argocd(json!({"url": "r.example:5000/charts", "project": "web"}))),
+        accepted("a template for Argo CD", argocd(json!({"url": "r.example/", "type": "RepoCreds", "name": "charts"}))),
+        rejected("no url for Argo CD", argocd(json!({})), "Required value"),
+        rejected(
+            "a url with a scheme",
+            argocd(json!({"url": "oci://r.example/charts"})),
+            "write the url without oci://",
+        ),
+        rejected("a url with upper case", argocd(json!({"url": "R.example/charts"})), "in lower case"),
+        rejected("a url with a login", argocd(json!({"url": "u@r.example/charts"})), "a url is host[:port][/path]"),
+        rejected("a repository with a slash", argocd(json!({"url": "r.example/charts/"})), "does not end with a slash"),
+        rejected(
+            "a template without a path",
+            argocd(json!({"url": "r.example", "type": "RepoCreds"})),
+            "has a path, or ends with a slash",
+        ),
+        rejected(
+            "a template with a project",
+            argocd(json!({"url": "r.example/charts", "type": "RepoCreds", "project": "web"})),
+            "project belongs to the type Repository",
+        ),
+        rejected(
+            "another type for Argo CD",
+            argocd(json!({"url": "r.example/charts", "type": "Cluster"})),
+            "Unsupported value",
+        ),
+        rejected(
+            "the pull secret itself for Argo CD",
+            argocd(json!({"url": "r.example/charts", "name": "tried"})),
+            "must differ from the name of the pull secret",
+        ),
+        rejected(
+            "the pull secret by its name for Argo CD",
+            secret(json!({"name": "a", "argocdRepository": {"url": "r.example/charts", "name": "a"}})),
+            "must differ from the name of the pull secret",
+        ),
+        rejected(
+            "a name without room for the suffix",
+            secret(json!({"name": "a".repeat(247), "argocdRepository": {"url": "r.example/charts"}})),
+            "too long for the suffix -argocd",
+        ),
+        accepted(
+            "a long name with another one for Argo CD",
+            secret(json!({"name": "a".repeat(247), "argocdRepository": {"url": "r.example/charts", "name": "a"}})),
+        ),
+        update(
+            "another name for Argo CD",
+            json!({"spec": {"secret": {"argocdRepository": {"name": "charts"}}}}),
+            Some("argocdRepository.name cannot be changed"),
+        ),
+        update(
+            "another url for Argo CD",
+            json!({"spec": {"secret": {"argocdRepository": {"url": "r.example/other"}}}}),
+            None,
+        ),
+        update("no Secret for Argo CD", json!({"spec": {"secret": {"argocdRepository": null}}}), None),
         accepted("64 ServiceAccounts", spec(json!({"serviceAccounts": accounts(64)}))),
         rejected("65 ServiceAccounts", spec(json!({"serviceAccounts": accounts(65)})), "at most 64 items"),
         rejected(

@@ -37,7 +37,7 @@ fn is_served(object: &Value) -> bool {
 
 /// The namespaces and the Deployment to which the examples belong.
 async fn prepare(control_plane: &ControlPlane) {
-    for name in ["team-a", "registry-token-operator"] {
+    for name in ["team-a", "argocd", "registry-token-operator"] {
         let namespace = format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}}}}}");
         control_plane.apply(&namespace).await.expect("applied");
     }
@@ -68,7 +68,7 @@ async fn the_api_server_accepts_every_example() {
             applied += 1;
         }
     }
-    assert!(applied >= 23, "{applied}");
+    assert!(applied >= 24, "{applied}");
 }
 
 #[tokio::test]

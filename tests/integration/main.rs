@@ -23,6 +23,8 @@ mod admission_issuer_cases;
 mod api_proxy;
 mod api_requests;
 mod argocd;
+mod argocd_repository;
+mod argocd_repository_restart;
 mod bad_input;
 mod bad_input_later;
 mod bulk;

@@ -9,6 +9,8 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
+const SECRET: &str = "v1/Secret";
+
 /// Namespace and name of the operator's ServiceAccount.
 pub const OPERATOR: &str = "registry-token-operator";
 
@@ -46,10 +48,13 @@ async fn until_enforced(control_plane: &ControlPlane) {
     admin.apply(&token).await.expect("applied");
     let operator = operator(control_plane, "default").await;
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "probe", "annotations": {"registry-token.dev/mac": "forged"}}});
+    let kept = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "kept"}});
+    admin.apply(&kept).await.expect("applied");
     eventually("the policies to be enforced", LIMIT, async || {
         let attempts = [
             ("secrets", operator.dry_run().create(&secret).await),
             ("finalizers", operator.dry_run().patch("v1/ConfigMap", "probe", json!({"data": {"a": "b"}})).await),
+            ("deletions", operator.dry_run().try_delete(SECRET, "kept").await),
             ("annotations", tenant.dry_run().create(&secret).await),
             ("status", tenant.dry_run().patch_status("probe", json!({"uid": "forged"})).await),
         ];
@@ -63,6 +68,7 @@ async fn until_enforced(control_plane: &ControlPlane) {
     })
     .await;
     admin.delete("v1/ConfigMap", "probe").await;
+    admin.delete(SECRET, "kept").await;
     admin.delete("registry-token.dev/v1alpha1/RegistryToken", "probe").await;
 }
 
@@ -169,7 +175,14 @@ impl Actor {
     }
 
     pub async fn delete(&self, kind: &str, name: &str) {
-        let _ = self.api(kind).delete(name, &kube::api::DeleteParams::default()).await.expect("deleted");
+        let _ = self.try_delete(kind, name).await.expect("deleted");
+    }
+
+    /// Deletes an object, and returns it as it was.
+    pub async fn try_delete(&self, kind: &str, name: &str) -> kube::Result<DynamicObject> {
+        let object = self.api(kind).get(name).await?;
+        let params = kube::api::DeleteParams { dry_run: self.dry_run, ..kube::api::DeleteParams::default() };
+        self.api(kind).delete(name, &params).await.map(|_| object)
     }
 }
 

@@ -23,6 +23,7 @@ pub async fn run(control_plane: &'static ControlPlane) {
         async { restored(&team("restored").await).await },
         async { lost(&team("lost").await).await },
         async { in_service_accounts(&team("accounts").await).await },
+        async { for_argocd(&team("argocd").await).await },
         with_a_ca(control_plane),
         of_a_cluster_issuer(control_plane),
         from_a_template(control_plane),
@@ -106,6 +107,35 @@ async fn lost(team: &Team) {
     team.secrets().delete("pull", &kube::api::DeleteParams::default()).await.expect("deleted");
     team.until_replaced("pull", &current(&first)).await;
     team.until_synced("pull").await;
+}
+
+/// The second Secret is created, rotated, repaired and deleted, and left to its user.
+pub async fn for_argocd(team: &Team) {
+    const NAME: &str = "pull-argocd";
+    let url = format!("{}/charts", team.portal.registry_host());
+    let spec = json!({"secret": {"argocdRepository": {"url": url}}});
+    team.apply(with(spec.clone())).await;
+    let first = team.until_synced("pull").await;
+    let uid = team.until_argocd_synced("pull", NAME).await.uid();
+    team.annotate("pull", "replace", "now").await;
+    team.until_replaced("pull", &current(&first)).await;
+    team.until_argocd_synced("pull", NAME).await;
+    for stripped in [
+        json!({"metadata": {"labels": null}}),
+        json!({"metadata": {"ownerReferences": null}}),
+        json!({"data": {"password": "Zm9yZ2Vk", "sshPrivateKey": "Zm9yZ2Vk"}}),
+    ] {
+        team.patch_secret(NAME, stripped).await;
+        team.until_argocd_synced("pull", NAME).await;
+    }
+    assert_eq!(team.until_argocd_synced("pull", NAME).await.uid(), uid);
+    team.patch("pull", json!({"spec": {"secret": null}})).await;
+    until_gone(&team.secrets(), NAME).await;
+    team.apply(with(spec)).await;
+    team.until_argocd_synced("pull", NAME).await;
+    team.patch("pull", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
+    team.delete("pull").await;
+    assert!(team.secrets().get(NAME).await.expect("it stays").owner_references().is_empty());
 }
 
 /// The Secret is added to the accounts that the object names, and removed from them.

@@ -85,6 +85,7 @@ async fn a_whole_life_requests_nothing_outside_the_watched_namespaces_and_uses_e
     let running = Operator::start(binary(), &kubeconfig, &watching(&names, &["--leader-elect"])).await.expect("starts");
     live(&a).await;
     flows::in_service_accounts(&b).await;
+    flows::for_argocd(&b).await;
     b.token("pull", "stays").await;
     b.until_synced("pull").await;
     let mut of_cluster = token("cluster-wide", "names a ClusterTokenIssuer");

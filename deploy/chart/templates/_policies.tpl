@@ -27,6 +27,17 @@ variables:
     expression: object.metadata.?labels[?'registry-token.dev/owner'].orValue('')
   - name: hasOwnerAndLabel
     expression: variables.label != '' && variables.tokenOwners.exists(o, o.uid == variables.label)
+  - name: labels
+    expression: object.metadata.?labels.orValue({})
+  # A second Secret, for Argo CD: a Helm repository in an OCI registry, with a username and a password.
+  - name: isArgoCDSecret
+    expression: >-
+      object.type == 'Opaque' &&
+      variables.labels[?'registry-token.dev/role'].orValue('') == 'argocd-repository' &&
+      variables.labels[?'argocd.argoproj.io/secret-type'].orValue('') in ['repository', 'repo-creds'] &&
+      dyn(object).?data.orValue({}).all(k, k in ['type', 'enableOCI', 'url', 'name', 'project', 'username', 'password']) &&
+      dyn(object).?data[?'type'].orValue('') == 'aGVsbQ==' &&
+      dyn(object).?data[?'enableOCI'].orValue('') == 'dHJ1ZQ=='
   # Before an update: the Secret is the operator's, or its user handed it over.
   - name: oldLabels
     expression: "oldObject == null ? {} : oldObject.metadata.?labels.orValue({})"
@@ -45,6 +56,13 @@ variables:
       'registry-token.dev/mac' in variables.oldAnnotations ||
       variables.oldAnnotations[?'registry-token.dev/adopt'].orValue('') == 'true' ||
       variables.oldOwners.exists(o, o.kind == 'RegistryToken' && o.apiVersion.startsWith('registry-token.dev/')))
+  - name: wasArgoCDSecret
+    expression: >-
+      request.operation == 'UPDATE' && object.type == 'Opaque' && !variables.isMacKey && (
+      (variables.oldLabels[?'registry-token.dev/role'].orValue('') == 'argocd-repository' && 'registry-token.dev/owner' in variables.oldLabels) ||
+      variables.oldOwners.exists(o, o.kind == 'RegistryToken' && o.apiVersion.startsWith('registry-token.dev/') && o.?controller.orValue(false)))
+  - name: argocdLabels
+    expression: "['registry-token.dev/owner', 'registry-token.dev/role', 'argocd.argoproj.io/secret-type']"
   - name: annotations
     expression: object.metadata.?annotations.orValue({})
   - name: sameForeignAnnotations
@@ -52,10 +70,11 @@ variables:
       variables.annotations.all(k, k.startsWith('registry-token.dev/') || variables.oldAnnotations[?k] == variables.annotations[?k]) &&
       variables.oldAnnotations.all(k, k.startsWith('registry-token.dev/') || k in variables.annotations)
 validations:
-  - expression: request.operation != 'CREATE' || variables.isPullSecret || variables.isMacKey
+  - expression: request.operation != 'CREATE' || variables.isPullSecret || variables.isMacKey || variables.isArgoCDSecret
     reason: Forbidden
     message: >-
-      The operator creates only Secrets of type kubernetes.io/dockerconfigjson, and its MAC key in its own namespace.
+      The operator creates only Secrets of type kubernetes.io/dockerconfigjson, Secrets with the login of a Helm repository
+      for Argo CD, and its MAC key in its own namespace.
       If the operator did not send this request, its credentials are stolen: delete its ServiceAccount and create it again.
       If --mac-key-secret names another Secret, set the same name in this policy.
   - expression: request.operation != 'CREATE' || variables.isMacKey || (variables.hasOwnerAndLabel && variables.owners == variables.tokenOwners)
@@ -69,7 +88,7 @@ validations:
       If an issuer refers to this Secret, refer to a Secret of type Opaque instead. The operator never writes Secrets of
       type kubernetes.io/service-account-token.
   - expression: >-
-      request.operation != 'UPDATE' || variables.wasOurs || (
+      request.operation != 'UPDATE' || variables.wasOurs || variables.wasArgoCDSecret || (
       object.?data == oldObject.?data && object.?immutable == oldObject.?immutable &&
       object.metadata.?labels.orValue({}) == variables.oldLabels &&
       variables.owners == variables.oldOwners &&
@@ -84,7 +103,18 @@ validations:
       If an admission webhook changes pull secrets, exclude them from it. The operator changes the content only of pull
       secrets that have the label registry-token.dev/owner and an owner reference to the RegistryToken with this UID.
   - expression: >-
-      request.operation != 'UPDATE' || !variables.wasOurs || (
+      !variables.wasArgoCDSecret || (variables.annotations == variables.oldAnnotations && (
+      (variables.isArgoCDSecret && variables.hasOwnerAndLabel &&
+      variables.labels.all(k, k in variables.argocdLabels || variables.oldLabels[?k] == variables.labels[?k]) &&
+      variables.oldLabels.all(k, k in variables.labels)) ||
+      (object.?data == oldObject.?data && variables.labels.all(k, variables.oldLabels[?k] == variables.labels[?k]))))
+    reason: Forbidden
+    message: >-
+      On a Secret for Argo CD, the operator writes only its own labels and the login of a Helm repository, for the
+      RegistryToken with this UID, or removes its labels. If the operator did not send this request, its credentials are
+      stolen: delete its ServiceAccount and create it again.
+  - expression: >-
+      request.operation != 'UPDATE' || !(variables.wasOurs || variables.wasArgoCDSecret) || (
       object.?immutable == oldObject.?immutable &&
       variables.tokenOwners.all(o, o in variables.oldOwners || o.uid == variables.label) &&
       variables.owners.all(o, o in variables.tokenOwners || o in variables.oldOwners) &&
@@ -100,6 +130,32 @@ validations:
     message: >-
       The operator adds and removes only finalizers that start with registry-token.dev/. If the operator did not send this
       request, its credentials are stolen: delete its ServiceAccount and create it again.
+{{- end }}
+
+{{- define "registry-token-operator.policies.deletions" -}}
+failurePolicy: Fail
+matchConstraints:
+  resourceRules:
+    - apiGroups: [""]
+      apiVersions: [v1]
+      operations: [DELETE]
+      resources: [secrets]
+matchConditions:
+  - name: by-the-operator
+    expression: (request.userInfo.username in [{{ include "registry-token-operator.usernames" . }}])
+variables:
+  - name: labels
+    expression: oldObject.metadata.?labels.orValue({})
+validations:
+  # The labels or the owner reference may have been removed by someone else.
+  - expression: >-
+      oldObject.type == 'Opaque' && (
+      (variables.labels[?'registry-token.dev/role'].orValue('') == 'argocd-repository' && 'registry-token.dev/owner' in variables.labels) ||
+      oldObject.metadata.?ownerReferences.orValue([]).exists(o, o.kind == 'RegistryToken' && o.apiVersion.startsWith('registry-token.dev/') && o.?controller.orValue(false)))
+    reason: Forbidden
+    message: >-
+      The operator deletes only the Secrets for Argo CD that it created. If the operator did not send this request, its
+      credentials are stolen: delete its ServiceAccount and create it again.
 {{- end }}
 
 {{- define "registry-token-operator.policies.finalizers" -}}
@@ -283,7 +339,7 @@ matchConditions:
     expression: >-
       [object, oldObject].exists(o, o != null && (
       o.metadata.?annotations.orValue({}).exists(k, k.startsWith('registry-token.dev/')) ||
-      'registry-token.dev/owner' in o.metadata.?labels.orValue({})))
+      ['registry-token.dev/owner', 'registry-token.dev/role'].exists(k, k in o.metadata.?labels.orValue({}))))
   - name: not-exempt
     expression: "!authorizer.group('registry-token.dev').resource('registrytokens').check('bypass-policies').allowed()"
 variables:
@@ -295,6 +351,10 @@ variables:
     expression: object.metadata.?labels[?'registry-token.dev/owner']
   - name: oldLabel
     expression: "oldObject == null ? optional.none() : oldObject.metadata.?labels[?'registry-token.dev/owner']"
+  - name: role
+    expression: object.metadata.?labels[?'registry-token.dev/role']
+  - name: oldRole
+    expression: "oldObject == null ? optional.none() : oldObject.metadata.?labels[?'registry-token.dev/role']"
 validations:
   - expression: >-
       variables.annotations.all(k, !k.startsWith('registry-token.dev/') || k == 'registry-token.dev/adopt' ||
@@ -305,9 +365,9 @@ validations:
     message: >-
       Only the operator writes annotations that start with registry-token.dev/ on Secrets, except registry-token.dev/adopt.
       To copy a pull secret, leave them out. To get a new token, delete the Secret or annotate the RegistryToken.
-  - expression: variables.label == variables.oldLabel
+  - expression: variables.label == variables.oldLabel && variables.role == variables.oldRole
     reason: Forbidden
     message: >-
-      Only the operator writes the label registry-token.dev/owner. To copy a pull secret, leave it out. To keep a pull
-      secret without its RegistryToken, delete the RegistryToken with deletionPolicy Orphan.
+      Only the operator writes the labels registry-token.dev/owner and registry-token.dev/role. To copy a pull secret, leave
+      it out. To keep a pull secret without its RegistryToken, delete the RegistryToken with deletionPolicy Orphan.
 {{- end }}

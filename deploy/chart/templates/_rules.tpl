@@ -41,10 +41,11 @@
 # Pull secrets, the portal's credentials, and the operator's MAC key (created in its own namespace, with a finalizer
 # while tokens are live). RBAC cannot restrict access by label or to metadata, so this permits more than the operator
 # requests: it lists by its own label, as metadata, and reads by name. deploy/policies/operator restricts its writes.
-# The operator never deletes Secrets; garbage collection does.
+# The operator deletes only Secrets for Argo CD that an object does not want any more, to which the policies restrict it;
+# garbage collection deletes pull secrets.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # Read the CA that an issuer names; set a finalizer on it while tokens are live.
 - apiGroups: [""]
   resources: [configmaps]
@@ -89,10 +90,11 @@
 # Pull secrets, the portal's credentials, and the operator's MAC key (created in its own namespace, with a finalizer
 # while tokens are live). RBAC cannot restrict access by label or to metadata, so this permits more than the operator
 # requests: it lists by its own label, as metadata, and reads by name. deploy/policies/operator restricts its writes.
-# The operator never deletes Secrets; garbage collection does.
+# The operator deletes only Secrets for Argo CD that an object does not want any more, to which the policies restrict it;
+# garbage collection deletes pull secrets.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, patch]
+  verbs: [get, list, watch, create, patch, delete]
 # Read the CA that an issuer names; set a finalizer on it while tokens are live.
 - apiGroups: [""]
   resources: [configmaps]

@@ -62,6 +62,7 @@ pub fn token_status(object: &[u8]) -> Option<RegistryTokenStatus> {
         handled_annotations: handled.filter(|(_, value)| value.len() <= MAX_VALUE_BYTES).collect(),
         upstream_revocation: bounded_field(status, "upstreamRevocation"),
         service_accounts: service_accounts(status),
+        argocd_repository: bounded_field(status, "argocdRepository"),
         ..RegistryTokenStatus::default()
     })
 }

@@ -1,6 +1,7 @@
 //! The executor performs the requests of the core and returns the responses. All reads and writes of a pass are in this
 //! folder.
 
+mod argocd_repository;
 pub(crate) mod authorize;
 mod checksum;
 mod held_tokens;

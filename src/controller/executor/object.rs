@@ -58,6 +58,7 @@ impl Executor<'_> {
         } else {
             // Boxed: most objects have none.
             Box::pin(self.clean_service_accounts()).await;
+            Box::pin(self.release_argocd_secret()).await;
         }
         let body = json!({"metadata": {
             "uid": self.snapshot.object.uid(),

@@ -82,7 +82,7 @@ impl Executor<'_> {
         checked
     }
 
-    fn own_status(&self) -> Option<&RegistryTokenStatus> {
+    pub(super) fn own_status(&self) -> Option<&RegistryTokenStatus> {
         let object = &self.snapshot.object;
         object.status.as_ref().filter(|status| status.uid == object.metadata.uid)
     }

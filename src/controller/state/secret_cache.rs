@@ -2,8 +2,8 @@
 
 use super::lookup::impl_lookup;
 use super::packed::Packed;
-use super::token_cache::{CachedToken, TokenCache, TokenKey};
-use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, ROTATED_AT_ANNOTATION};
+use super::token_cache::{CachedToken, TokenCache, TokenKey, names_argocd_secret};
+use crate::api::{GROUP, ORPHANED_ANNOTATION, OWNER_LABEL, ROLE_LABEL, ROTATED_AT_ANNOTATION, RegistryToken};
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -38,7 +38,7 @@ impl CachedSecret {
             annotations.retain(|key, _| key.starts_with(GROUP) && key != ROTATED_AT_ANNOTATION);
         }
         if let Some(labels) = meta.labels.as_mut() {
-            labels.retain(|key, _| key == OWNER_LABEL);
+            labels.retain(|key, _| key == OWNER_LABEL || key == ROLE_LABEL);
         }
         let [namespace, name] =
             [meta.namespace.take(), meta.name.take()].map(|text| text.unwrap_or_default().into_boxed_str());
@@ -86,9 +86,13 @@ fn to_cached(event: Event<PartialObjectMeta<Secret>>) -> Event<CachedSecret> {
     }
 }
 
-/// The objects to which a Secret belongs: by its controller reference, or by its name if the reference was removed.
+/// The objects to which a Secret belongs: by its controller reference, or by its name if the reference was removed. A second
+/// Secret also concerns other objects that want one of this name.
 fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &TokenCache) -> Vec<TokenKey> {
     let namespace = secret.metadata.namespace.clone().unwrap_or_default();
+    if secret.labels().contains_key(ROLE_LABEL) {
+        return tokens_wanting(secret, &namespace, tokens);
+    }
     let owner =
         secret.owner_references().iter().find(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
     if let Some(owner) = owner {
@@ -96,8 +100,24 @@ fn tokens_owning(secret: &PartialObjectMeta<Secret>, tokens: &TokenCache) -> Vec
     }
     let name = secret.name_any();
     let here = tokens.filter(|token| token.is_in(&namespace));
-    let named = |token: &&Arc<CachedToken>| token.unpack().is_some_and(|token| token.secret_name() == name);
+    let wants = |token: &RegistryToken| token.secret_name() == name || names_argocd_secret(token, &name);
+    let named = |token: &&Arc<CachedToken>| token.unpack().is_some_and(|token| wants(&token));
     here.iter().filter(named).map(|token| token.reference()).collect()
+}
+
+/// The controller of a second Secret, and the objects that name it in spec or status.
+fn tokens_wanting(secret: &PartialObjectMeta<Secret>, namespace: &str, tokens: &TokenCache) -> Vec<TokenKey> {
+    let owners = secret.owner_references().iter();
+    let owner = owners.filter(|owner| owner.controller == Some(true) && owner.kind == "RegistryToken");
+    let mut concerned: Vec<TokenKey> = owner.map(|owner| ObjectRef::new(&owner.name).within(namespace)).collect();
+    let name = secret.name_any();
+    for token in tokens.filter(|token| token.is_in(namespace) && token.names_argocd_secret()) {
+        let key = token.reference();
+        if !concerned.contains(&key) && token.unpack().is_some_and(|token| names_argocd_secret(&token, &name)) {
+            concerned.push(key);
+        }
+    }
+    concerned
 }
 
 #[cfg(test)]

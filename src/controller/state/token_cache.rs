@@ -42,6 +42,8 @@ pub struct CachedToken {
     rotation_seconds: u64,
     protected: bool,
     deleting: bool,
+    /// Its spec or its status names a second Secret, for Argo CD.
+    argocd: bool,
     facts: TokenFacts,
     template: Option<Box<TemplateFacts>>,
     packed: Packed,
@@ -66,6 +68,7 @@ impl CachedToken {
             rotation_seconds: token.spec.rotation.as_ref().map_or(0, |rotation| rotation.interval.0.as_secs()),
             protected: has_finalizer(token.finalizers()),
             deleting: token.metadata.deletion_timestamp.is_some(),
+            argocd: token.argocd_repository().is_some() || recorded_argocd_secret(token).is_some(),
             facts: TokenFacts::of(token),
             template: TemplateFacts::of(token),
             packed: Packed::of(&(&metadata, &token.spec, &token.status), usize::MAX).unwrap_or_default(),
@@ -123,6 +126,11 @@ impl CachedToken {
         self.accounts.lines().map(parts)
     }
 
+    /// Whether its spec or its status names a second Secret, for Argo CD.
+    pub const fn names_argocd_secret(&self) -> bool {
+        self.argocd
+    }
+
     /// Whether it has the operator's finalizer.
     pub const fn is_protected(&self) -> bool {
         self.protected
@@ -158,6 +166,16 @@ impl CachedToken {
 pub fn names_accounts(token: &RegistryToken) -> bool {
     let recorded = token.status.as_ref().is_some_and(|status| !status.service_accounts.is_empty());
     recorded || !token.spec.service_accounts.is_empty()
+}
+
+/// Whether the spec or the status of an object names this second Secret.
+pub fn names_argocd_secret(token: &RegistryToken, name: &str) -> bool {
+    let wanted = token.argocd_repository().map(|spec| spec.secret_name(&token.secret_name()));
+    wanted.is_some_and(|wanted| wanted == name) || recorded_argocd_secret(token) == Some(name)
+}
+
+fn recorded_argocd_secret(token: &RegistryToken) -> Option<&str> {
+    token.status.as_ref()?.argocd_repository.as_ref().map(|record| record.name.as_str())
 }
 
 fn account_lines(token: &RegistryToken) -> Box<str> {

@@ -126,7 +126,7 @@ pub fn at_most_until_deadline(observed: &Observed, status: &StatusView, left: Du
 /// Time until the next action is due. An overdue action waits for something else.
 #[must_use]
 pub fn next_deadline(observed: &Observed, status: &StatusView) -> Option<Duration> {
-    let retiring = status.retiring.iter().map(|token| token.revocation_time.0);
+    let retiring = status.retiring.iter().map(|token| status.revocation_start(token));
     // A rotation waits for the overlap of the previous one.
     let rotation =
         rotation_start(observed, status).filter(|_| !observed.object.suspended && status.retiring.is_empty());

@@ -6,7 +6,7 @@ use super::request_cause::RequestCause;
 use super::token_mac::TokenSignature;
 use crate::api::{
     ADOPT_ANNOTATION, CAUSE_ANNOTATION, CLOSED_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL,
-    PROVENANCE_ANNOTATION, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, RecordedToken, STORED_ANNOTATION,
+    PROVENANCE_ANNOTATION, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, ROLE_LABEL, RecordedToken, STORED_ANNOTATION,
     TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
 };
 use std::collections::BTreeMap;
@@ -175,9 +175,10 @@ impl SecretMeta {
         let owner_label = raw.labels.get(OWNER_LABEL);
         let handed_over = text(ADOPT_ANNOTATION) == Some("true");
         // Without a controller, the label is sufficient: a restore drops owner references and assigns a new UID.
-        // Exceptions: the label names another existing object, whose owner reference was removed; or the Secret was
-        // released to its user.
-        let free = owner_label.is_some_and(|uid| uid == owner.uid || !owner.label_names_other_object);
+        // Exceptions: the label names another existing object, whose owner reference was removed; the Secret was released
+        // to its user; or it is the second Secret of another object.
+        let is_free = !owner.label_names_other_object && !raw.labels.contains_key(ROLE_LABEL);
+        let free = owner_label.is_some_and(|uid| uid == owner.uid || is_free);
         let by_label = free && text(ORPHANED_ANNOTATION).is_none();
         let is_ours = match raw.controller_uid {
             Some(uid) => uid == owner.uid,

@@ -45,6 +45,16 @@ fn a_label_of_another_existing_object_makes_a_secret_foreign() {
 }
 
 #[test]
+fn the_second_secret_of_another_object_is_foreign() {
+    let second = (ROLE_LABEL, "argocd-repository");
+    assert_eq!(meta(&[(OWNER_LABEL, "gone"), second], &[], None).ownership, Ownership::Foreign);
+    assert_eq!(meta(&[(OWNER_LABEL, "gone"), second], &[], Some("other")).ownership, Ownership::Foreign);
+    // The label makes no pull secret foreign for its own object.
+    assert_eq!(meta(&[(OWNER_LABEL, "o"), second], &[], None).ownership, Ownership::Ours);
+    assert!(meta(&[(OWNER_LABEL, "o"), second], &[], Some("o")).is_own);
+}
+
+#[test]
 fn a_secret_that_was_released_to_its_user_is_not_taken_back() {
     let orphaned = (ORPHANED_ANNOTATION, "aaaaaaaaaaaa");
     assert_eq!(meta(&[(OWNER_LABEL, "gone")], &[orphaned], None).ownership, Ownership::Foreign);

@@ -11,6 +11,10 @@ use crate::api::{ConditionType, Reason, RecordedPortal, RecordedToken, RegistryT
 use crate::domain::model::token::TokenRef;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A token whose login the second Secret still has is revoked this much later, if that Secret cannot be written.
+const MAX_REVOCATION_DELAY: Duration = Duration::from_hours(1);
 
 /// The object's own status, parsed; empty if the status belongs to another object. Tokens count only if a MAC proves
 /// them.
@@ -48,6 +52,8 @@ pub struct StatusView {
     /// `Reconciling` or `Stalled` is true.
     pub has_problem: bool,
     pub suspended: bool,
+    /// Id of the token whose login the second Secret may have.
+    pub argocd_token: Option<String>,
 }
 
 /// Returns the UID of the Secret that the operator recorded for this object, unless another writer put it there.
@@ -120,6 +126,7 @@ impl StatusView {
             login_verified: is_true(conditions, ConditionType::LoginVerified),
             has_problem: is_true(conditions, ConditionType::Reconciling) || is_true(conditions, ConditionType::Stalled),
             suspended: is_true(conditions, ConditionType::Suspended),
+            argocd_token: status.argocd_repository.as_ref().and_then(|record| record.token_id.clone()),
         }
     }
 
@@ -141,6 +148,15 @@ impl StatusView {
         if self.current_token_id().is_some() { Cause::Lost } else { Cause::First }
     }
 
+    /// When a retiring token may be revoked. A token whose login the second Secret still has is revoked later, so that Argo
+    /// CD can use the next login before. The wait ends, because the Secret may be impossible to write.
+    #[must_use]
+    pub fn revocation_start(&self, token: &RetiringToken) -> Timestamp {
+        let is_used = self.argocd_token.as_ref().is_some_and(|id| same_id(id, &token.id));
+        let delay = if is_used { MAX_REVOCATION_DELAY } else { Duration::ZERO };
+        token.revocation_time.0.checked_add(delay).unwrap_or(Timestamp::MAX)
+    }
+
     /// Returns the retiring tokens that are due, except one that the object's Secret still stores.
     pub fn due_revocations<'a>(
         &'a self,
@@ -150,7 +166,7 @@ impl StatusView {
         let is_in_secret = move |token: &&RetiringToken| stored.is_some_and(|stored| same_id(&stored.id, &token.id));
         self.retiring
             .iter()
-            .filter(move |token| token.revocation_time.0 <= now)
+            .filter(move |token| self.revocation_start(token) <= now)
             .filter(move |token| !is_in_secret(token))
     }
 

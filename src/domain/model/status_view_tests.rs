@@ -1,9 +1,12 @@
 use super::*;
+use crate::domain::argocd_repository;
+use crate::domain::decide::{Action, decision};
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::request_cause::Cause;
+use crate::domain::observed::Observed;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
-    apply, at, at_rest, at_rest_with, problem, retiring, rotation_every, token, token_ref, token_stored,
+    apply, at, at_rest, at_rest_with, now, problem, retiring, rotation_every, token, token_ref, token_stored,
 };
 
 fn after(event: StatusEvent) -> StatusView {
@@ -143,4 +146,28 @@ fn a_note_without_a_mac_makes_no_secret_the_objects_own_though_the_key_may_be_lo
     let status = object.status.as_ref().expect("a status");
     let lost = crate::domain::model::token_mac::MacKeys::new(&[9; 32], [], at(4000)).expect("keys");
     assert_eq!(recorded_secret_uid(status, &object.uid, at(0), &lost, Some("")), None, "no operator wrote it");
+}
+
+#[test]
+fn a_token_whose_login_the_second_secret_has_is_revoked_when_that_secret_has_the_next_one_or_an_hour_later() {
+    let with_record = |id: Option<&str>| {
+        at_rest_with(|observed| {
+            apply(observed, StatusEvent::TokenRetiring(retiring("12", now())));
+            let record = id.map(|id| argocd_repository::new_record("pull-argocd", id));
+            let report = argocd_repository::report(record, None, &argocd_repository::State::Synced);
+            apply(observed, StatusEvent::ArgoCDRepositoryChecked(report));
+        })
+    };
+    let hour = Duration::from_hours(1);
+    let due = |observed: &Observed| {
+        StatusView::of(&observed.object).due_revocations(observed.now, observed.own_stored()).count()
+    };
+    for id in [None, Some("17")] {
+        let observed = with_record(id);
+        assert_eq!((due(&observed), decision(&observed).action), (1, Action::RevokeRetiring), "{id:?}");
+    }
+    let held = with_record(Some("12"));
+    assert_eq!((due(&held), decision(&held).action), (0, Action::IdleFor(hour)));
+    let later = Observed { now: now() + hour, ..held };
+    assert_eq!((due(&later), decision(&later).action), (1, Action::RevokeRetiring), "the wait ends");
 }

@@ -5,7 +5,7 @@ use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::request_cause::RequestCause;
 use crate::domain::model::token::TokenRef;
-use crate::domain::service_accounts::Report;
+use crate::domain::{argocd_repository, service_accounts};
 
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and only one exists at a time")]
@@ -60,7 +60,9 @@ pub enum StatusEvent {
     /// A token without proof may still belong to this object: it stays recorded, and is reported.
     TokenUnverified(TokenRef),
     /// The `ServiceAccount`s were checked, or are about to be changed.
-    ServiceAccountsChecked(Report),
+    ServiceAccountsChecked(service_accounts::Report),
+    /// The Secret for Argo CD was checked, or is about to be created.
+    ArgoCDRepositoryChecked(argocd_repository::Report),
     /// A token that nothing else names must be revoked. It is proved to belong to this object.
     TokenRetiring(RetiringToken),
 }

@@ -1,5 +1,6 @@
 //! The only place where a status is computed.
 
+mod argocd_repository;
 mod context;
 mod event;
 mod ready;
@@ -15,6 +16,8 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
+pub use self::argocd_repository::argocd_repository_problem;
+use self::argocd_repository::set_argocd_repository;
 pub use self::context::StatusContext;
 pub use self::event::StatusEvent;
 pub use self::ready::ready_condition;
@@ -148,6 +151,7 @@ fn apply(
             status.retiring.retain(|token| proofs.is_retiring(&token.id) || !ids.contains(&token.id));
         }
         StatusEvent::ServiceAccountsChecked(report) => set_service_accounts(status, context, report),
+        StatusEvent::ArgoCDRepositoryChecked(report) => set_argocd_repository(status, context, report),
         StatusEvent::TokenUnverified(token) => record_unverified(status, context, token),
         StatusEvent::TokenRetiring(token) => record_retiring(status, context, token, proofs),
     }
