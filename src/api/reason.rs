@@ -15,6 +15,8 @@ pub enum ConditionType {
     RotationWindowsValid,
     /// The `ServiceAccount`s that the spec names have the Secret in `imagePullSecrets`. Present only if it names any.
     ServiceAccountsSynced,
+    /// Present only while false: the issuer does not serve the namespace of the object.
+    NamespaceAllowed,
     /// Present only while true: the operator is working toward the spec.
     Reconciling,
     /// Present only while true: manual action is required.

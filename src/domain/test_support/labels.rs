@@ -38,6 +38,7 @@ fn write_label(write: &SecretWrite) -> String {
         SecretWrite::ClearReservation => "clear reservation",
         SecretWrite::Close => "close",
         SecretWrite::ClearToken => "clear token",
+        SecretWrite::RemoveLogin => "remove login",
         SecretWrite::Commit(stored) => return format!("commit {}", stored.id),
         SecretWrite::Repair(_) => "repair",
         SecretWrite::RestoreOwnership => "restore ownership",
