@@ -1,6 +1,6 @@
 //! `ClusterRegistryToken`: one `RegistryToken` for each namespace that a selector matches.
 
-use super::duration::ShortDuration;
+use super::duration::{ShortDuration, default_grace_period};
 use super::object_name::ObjectName;
 use super::registry_token::RegistryTokenSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
@@ -67,10 +67,6 @@ pub struct ClusterRegistryTokenSpec {
     /// deleting this object still revokes them. Defaults to false.
     #[serde(default)]
     pub suspend: bool,
-}
-
-const fn default_grace_period() -> ShortDuration {
-    ShortDuration::from_secs(60 * 60)
 }
 
 /// What each `RegistryToken` contains.

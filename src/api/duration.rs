@@ -29,6 +29,11 @@ impl ShortDuration {
     }
 }
 
+/// How long a namespace keeps its token after it stopped matching.
+pub(super) const fn default_grace_period() -> ShortDuration {
+    ShortDuration::from_secs(60 * 60)
+}
+
 impl FromStr for ShortDuration {
     type Err = ParseDurationError;
 

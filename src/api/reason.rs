@@ -17,6 +17,8 @@ pub enum ConditionType {
     ServiceAccountsSynced,
     /// Present only while false: the Secret for Argo CD does not have the login of the current token, or is not deleted yet.
     ArgoCDRepositorySynced,
+    /// Present only while false: the issuer does not serve the namespace of the object.
+    NamespaceAllowed,
     /// Present only while true: the operator is working toward the spec.
     Reconciling,
     /// Present only while true: manual action is required.

@@ -128,8 +128,8 @@ pub struct RegistryTokenStatus {
     pub uid: Option<String>,
 
     /// `Ready`, `LoginVerified` and `DescriptionSynced`; `ServiceAccountsSynced` if the spec names `ServiceAccount`s;
-    /// `Reconciling`, `Stalled` and `Suspended` are present only while they are true, `ArgoCDRepositorySynced` only while it
-    /// is false.
+    /// `Reconciling`, `Stalled` and `Suspended` are present only while they are true, `ArgoCDRepositorySynced` and
+    /// `NamespaceAllowed` only while they are false.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,

@@ -2,6 +2,7 @@
 
 use super::context::Context;
 use super::issuer_object::AnyIssuer;
+use super::state::namespace_cache::NamespaceChange;
 use super::state::token_cache::CachedToken;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,20 @@ impl Context {
     /// Starts a pass of every object in this namespace.
     pub async fn requeue_tokens_in(&self, namespace: &str) {
         self.requeue_tokens(&self.tokens.filter(|token| token.is_in(namespace))).await;
+    }
+
+    /// Starts a pass of the objects for which this change of a namespace may matter, because their issuer serves selected
+    /// namespaces.
+    pub fn requeue_restricted(&self, change: &NamespaceChange) {
+        let concerns = |token: &CachedToken| match change {
+            NamespaceChange::One(namespace) => token.is_in(namespace),
+            NamespaceChange::All => true,
+        };
+        for issuer in self.issuers.restricted() {
+            for token in self.tokens.filter(|token| concerns(token) && token.names_issuer(&issuer)) {
+                let _ = self.requeue_token.send(token.reference());
+            }
+        }
     }
 
     async fn requeue_tokens(&self, tokens: &[Arc<CachedToken>]) {

@@ -13,6 +13,7 @@ use crate::controller::state::issuer_cache::ConnectedIssuer;
 use crate::controller::state::secret_cache::CachedSecret;
 use crate::controller::state::token_cache::{TokenKey, key_of};
 use crate::domain::model::marker::AttemptId;
+use crate::domain::model::namespace_access::NamespaceAccess;
 use crate::domain::model::object::{Object, Rotation};
 use crate::domain::model::pull_secret::{Owner, RawMeta, SecretMeta};
 use crate::domain::model::request_history::RequestHistory;
@@ -58,6 +59,7 @@ impl Snapshot {
             object: self.parse_object(ctx),
             secret: self.secret.as_ref().map(|meta| self.parse_secret(ctx, meta)),
             issuer: ctx.issuer_state(&key, self.issuer.as_ref()),
+            namespace_access: self.namespace_access(ctx),
             identity: ctx.identity.clone(),
             upstream: self.upstream_state(ctx, &key),
             resync_requested: ctx.process_state.resync_requested(
@@ -80,6 +82,20 @@ impl Snapshot {
         observed.normalized_description = self.normalized_description(ctx, &observed);
         observed.cooldowns = ctx.process_state.cooldowns(&observed);
         observed
+    }
+
+    /// Whether the issuer serves the namespace, according to the caches.
+    fn namespace_access(&self, ctx: &Context) -> NamespaceAccess {
+        let Some(issuer) = &self.issuer else { return NamespaceAccess::Unknown };
+        let access = match &issuer.namespace_rule {
+            None => Some(Ok(())),
+            Some(rule) => {
+                let namespace = ctx.cluster_tokens.namespaces.get(&ObjectRef::new(&self.namespace()));
+                let matches = namespace.zip(rule.selector.as_ref()).map(|(one, selector)| one.matches(selector));
+                matches.map(|matches| if matches { Ok(()) } else { Err(rule.grace_period) })
+            }
+        };
+        ctx.process_state.namespace_access(&self.uid(), access, ctx.clock.now())
     }
 
     /// The normalized form of a description that the portal did not keep, as shown by the first list after our edit.

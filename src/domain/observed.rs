@@ -3,6 +3,7 @@
 use super::model::cooldown::{Cooldown, Operation};
 use super::model::issuer::{IssuerInfo, IssuerState};
 use super::model::marker::{AttemptId, Marker, Nonce};
+use super::model::namespace_access::{GracePeriod, NamespaceAccess};
 use super::model::object::Object;
 use super::model::pull_secret::{Ownership, SecretMeta, StoredToken};
 use super::model::request_history::RequestHistory;
@@ -22,6 +23,8 @@ pub struct Observed {
     /// The metadata of its Secret, if one with the owner label exists.
     pub secret: Option<SecretMeta>,
     pub issuer: IssuerState,
+    /// Whether the issuer serves the namespace of the object.
+    pub namespace_access: NamespaceAccess,
     /// Identity of this operator instance.
     pub identity: String,
     /// The state of the current token at the last audit.
@@ -56,6 +59,19 @@ impl Observed {
             IssuerState::Ready(issuer) => Some(issuer),
             _ => None,
         }
+    }
+
+    /// Returns how long the tokens are kept, if the issuer does not serve the namespace.
+    #[must_use]
+    pub fn grace_period(&self) -> Option<GracePeriod> {
+        self.namespace_access.grace_period(self.object.own_status())
+    }
+
+    /// Returns how much of that time is left.
+    #[must_use]
+    pub fn grace_left(&self) -> Option<Duration> {
+        let left = self.grace_period()?.end.duration_since(self.now);
+        Some(Duration::try_from(left).unwrap_or_default())
     }
 
     /// Whether the cache is sufficient for a decision. A Secret that lost its label is missing from the cache: if the

@@ -25,6 +25,9 @@ pub enum SecretWrite {
     Close,
     /// The stored token no longer belongs to the object. The data are kept, since pods may still use them.
     ClearToken,
+    /// Remove the login and the record of the token, which is about to be revoked. If the data cannot be changed, the
+    /// record alone is removed.
+    RemoveLogin,
     /// Store the uncommitted token, and clear the reservation.
     Commit(StoredToken),
     /// Record this token, whose login the Secret holds already. The login is kept.

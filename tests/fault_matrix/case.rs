@@ -5,10 +5,11 @@ use super::steps::ProtocolStep;
 use super::table::{FaultColumn, FaultTarget, MatrixRow, PlannedFault, Scenario};
 use crate::control_plane::{ControlPlane, wait_for};
 use crate::fake_portal::{Config, Fault, Operation};
-use crate::fixture::{Team, condition, ready, token};
-use k8s_openapi::api::core::v1::Event;
+use crate::fixture::{Team, condition, merge, ready, token};
+use k8s_openapi::api::core::v1::{Event, Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use registry_token_operator::api::ClusterTokenIssuer;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,27 @@ fn credentials() -> Value {
     json!({"metadata": {"name": "portal", "labels": {"registry-token.dev/credentials": "true"}}, "stringData": {"username": "k8s", "password": "portal-password"}})
 }
 
+/// An issuer that serves namespaces with a label, and revokes at once when they lose it.
+async fn create_cluster_issuer(team: &Team) {
+    let name = &team.namespace;
+    label(team, Some("yes")).await;
+    let mut secret = credentials();
+    secret["metadata"]["name"] = json!(name);
+    create(Api::<Secret>::namespaced(team.client.clone(), "registry-token-operator"), secret).await;
+    let mut spec = team.issuer_spec(json!({}));
+    merge(&mut spec, json!({"thinkwise": {"auth": {"basic": {"secretRef": {"name": name}}}}}));
+    let selector = json!({"matchLabels": {"may-pull": "yes"}});
+    spec["allowedNamespaces"] = json!({"from": "Selector", "selector": selector, "gracePeriod": "0s"});
+    let issuer = json!({"metadata": {"name": name}, "spec": spec});
+    create(Api::<ClusterTokenIssuer>::all(team.client.clone()), issuer).await;
+}
+
+async fn label(team: &Team, value: Option<&str>) {
+    let namespaces: Api<Namespace> = Api::all(team.client.clone());
+    let patch = Patch::Merge(json!({"metadata": {"labels": {"may-pull": value}}}));
+    namespaces.patch(&team.namespace, &PatchParams::default(), &patch).await.expect("labeled");
+}
+
 impl FaultCase {
     /// Creates the namespace, portal and issuer of a case.
     pub async fn new(
@@ -63,6 +85,9 @@ impl FaultCase {
     ) -> Self {
         let team = Team::bare(control_plane, "case", Config::default()).await;
         create(team.secrets(), credentials()).await;
+        if row.scenario == Scenario::Denial {
+            create_cluster_issuer(&team).await;
+        }
         let spec = team.issuer_spec(json!({}));
         create(team.issuers(), json!({"metadata": {"name": "portal"}, "spec": spec})).await;
         Self { row, column, fault, team }
@@ -72,8 +97,11 @@ impl FaultCase {
     pub async fn start(&self, proxy: &Proxy) {
         let mut object = token(NAME, "a case of the matrix");
         object["spec"]["rotation"] = json!({"interval": "24h", "overlap": "1s"});
+        if self.row.scenario == Scenario::Denial {
+            object["spec"]["issuerRef"] = json!({"name": self.team.namespace});
+        }
         let faults = self.team.portal.faults();
-        if matches!(self.row.scenario, Scenario::Rotation | Scenario::Deletion) {
+        if matches!(self.row.scenario, Scenario::Rotation | Scenario::Deletion | Scenario::Denial) {
             create(self.team.tokens(), object.clone()).await;
             self.team.until_synced(NAME).await;
         }
@@ -90,6 +118,7 @@ impl FaultCase {
         match self.row.scenario {
             Scenario::FirstToken | Scenario::LostResponse => create(self.team.tokens(), object).await,
             Scenario::Rotation => self.annotate("rotate").await,
+            Scenario::Denial => label(&self.team, None).await,
             Scenario::Deletion => {
                 drop(self.team.tokens().delete(NAME, &DeleteParams::default()).await.expect("deleted"));
             }

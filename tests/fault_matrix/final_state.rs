@@ -12,6 +12,9 @@ impl FaultCase {
     /// What is wrong, if anything.
     pub async fn check_final_state(&self, object: &RegistryToken) -> Option<String> {
         let (is, why, message) = ready(object);
+        if self.row.scenario == Scenario::Denial {
+            return self.check_denied(object).await;
+        }
         let synced = condition(object, "DescriptionSynced").unwrap_or_default();
         let wanted = if self.rejection_is_final() { ("False", "DescriptionRejected") } else { ("True", "Synced") };
         if is != "True" || synced["status"] != wanted.0 || synced["reason"] != wanted.1 {
@@ -38,6 +41,19 @@ impl FaultCase {
         let content: Value = content.and_then(|bytes| serde_json::from_slice(&bytes.0).ok()).unwrap_or_default();
         let holds = content["auths"][self.team.portal.registry_host()]["password"] == token.secret.as_str();
         (!holds).then(|| "the Secret has another login".to_owned())
+    }
+
+    /// What is wrong with an object whose issuer does not serve the namespace any more.
+    async fn check_denied(&self, object: &RegistryToken) -> Option<String> {
+        let (is, why, message) = ready(object);
+        let live = self.team.portal.ledger().live().len();
+        let status = object.status.clone().unwrap_or_default();
+        if is != "False" || why != "NamespaceNotAllowed" || live > 0 || !status.retiring.is_empty() {
+            return Some(format!("Ready={is} {why}: {message}; {live} tokens live, retiring {:?}", status.retiring));
+        }
+        let Ok(secret) = self.team.secrets().get(NAME).await else { return Some("there is no Secret".to_owned()) };
+        let content = secret.data.as_ref().and_then(|data| data.get(".dockerconfigjson"));
+        (content.is_none_or(|bytes| bytes.0 != br#"{"auths":{}}"#)).then(|| "the Secret has a login".to_owned())
     }
 
     /// The portal's rejection of a description stands until a user writes another one.

@@ -24,6 +24,8 @@ pub enum ProtocolStep {
     ClearReservation,
     /// Closes the Secret for attempts, because the object is being deleted.
     Close,
+    /// Removes the login from the Secret, because the issuer does not serve the namespace any more.
+    RemoveLogin,
     /// Removes the finalizer from the object.
     RemoveFinalizer,
 }
@@ -69,6 +71,7 @@ fn write(annotations: &Value) -> Option<ProtocolStep> {
         () if sets("stored") => ProtocolStep::Commit,
         () if sets("closed") => ProtocolStep::Close,
         () if sets("reservation") => ProtocolStep::Reserve,
+        () if clears("reservation") && clears("stored") && !clears("closed") => ProtocolStep::RemoveLogin,
         () if clears("reservation") && !clears("stored") => ProtocolStep::ClearReservation,
         () => return None,
     })

@@ -25,6 +25,8 @@ pub enum Scenario {
     Rotation,
     /// It is deleted.
     Deletion,
+    /// Its issuer does not serve the namespace any more.
+    Denial,
 }
 
 /// Where the step is performed.
@@ -44,7 +46,7 @@ const REJECTED: [&str; 2] = ["SecretRejected", "APIServerUnavailable"];
 const UNAVAILABLE: [&str; 2] = ["APIServerUnavailable"; 2];
 const STATUS_NOT_WRITTEN: [&str; 2] = ["StatusNotWritten (event)"; 2];
 
-pub const ROWS: [MatrixRow; 14] = [
+pub const ROWS: [MatrixRow; 15] = [
     row("finalizer", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::AddFinalizer), UNAVAILABLE),
     row("reserve", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::Reserve), REJECTED),
     row("read issuer", Scenario::FirstToken, FaultTarget::ApiServer(ProtocolStep::ReadIssuer), UNAVAILABLE),
@@ -83,6 +85,12 @@ pub const ROWS: [MatrixRow; 14] = [
         STATUS_NOT_WRITTEN,
     ),
     row("close", Scenario::Deletion, FaultTarget::ApiServer(ProtocolStep::Close), UNAVAILABLE),
+    row(
+        "remove login",
+        Scenario::Denial,
+        FaultTarget::ApiServer(ProtocolStep::RemoveLogin),
+        ["SecretRejected (Reconciling)", "APIServerUnavailable (Reconciling)"],
+    ),
     row("revoke", Scenario::Deletion, FaultTarget::Portal(Operation::Revoke), ["AccessDenied", "PortalError"]),
     row("finalizer off", Scenario::Deletion, FaultTarget::ApiServer(ProtocolStep::RemoveFinalizer), UNAVAILABLE),
 ];

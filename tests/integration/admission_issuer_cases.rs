@@ -47,6 +47,15 @@ pub fn issuers(kind: &str) -> Vec<Case> {
             "set selector if and only if from is Selector",
         ));
         let both = json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}});
+        let expression = |one: Value| allowed(json!({"from": "Selector", "selector": {"matchExpressions": [one]}}));
+        all.push(rejected(
+            "an operator",
+            expression(json!({"key": "a", "operator": "in", "values": ["b"]})),
+            "In, NotIn",
+        ));
+        all.push(rejected("no values", expression(json!({"key": "a", "operator": "NotIn"})), "need values"));
+        all.push(accepted("a grace period", allowed(json!({"gracePeriod": "0s"}))));
+        all.push(rejected("a long grace period", allowed(json!({"gracePeriod": "9000h"})), "at most 8760h"));
         all.push(rejected("a selector for all", allowed(both), "set selector if and only if from is Selector"));
     }
     all

@@ -39,6 +39,7 @@ mod crash;
 mod dashboard;
 mod deletion;
 mod deletion_while_stopped;
+mod denied_namespaces;
 mod downgrade;
 mod drain;
 mod egress;

@@ -57,9 +57,33 @@ pub enum UserAction {
     RewriteObject,
     /// GitOps replaces the metadata of the Secret: its label and owner reference are removed.
     RewriteSecret,
+    /// The issuer does not serve the namespaces any more, or their labels are removed.
+    DenyNamespaces,
+    AllowNamespaces,
 }
 
 impl UserAction {
+    /// The actions of schedules in which namespaces are denied and allowed. They are schedules of their own, so that the
+    /// other schedules stay what they are.
+    pub const WITH_DENIED_NAMESPACES: [Self; 16] = [
+        Self::Create,
+        Self::DenyNamespaces,
+        Self::AllowNamespaces,
+        Self::Delete,
+        Self::EditDescription,
+        Self::Rotate,
+        Self::Replace,
+        Self::Suspend,
+        Self::Resume,
+        Self::SetOrphan,
+        Self::DeleteSecret,
+        Self::EditSecret,
+        Self::StripStored,
+        Self::MakeSecretImmutable,
+        Self::RevokeUpstream,
+        Self::RewriteObject,
+    ];
+
     pub const ALL: [Self; 46] = [
         Self::Create,
         Self::Delete,
@@ -127,6 +151,8 @@ impl UserAction {
                 | Self::ShowList
                 | Self::RotateKey
                 | Self::LoseKey
+                | Self::DenyNamespaces
+                | Self::AllowNamespaces
         )
     }
 
@@ -204,6 +230,8 @@ impl UserAction {
             // Once each: a key that is still needed is not removed.
             Self::RotateKey => world.config.keys.signing == 1,
             Self::LoseKey => world.config.keys.signing < 3,
+            Self::DenyNamespaces => issuer.denied_since.is_none() && !issuer.deleting,
+            Self::AllowNamespaces => issuer.denied_since.is_some(),
             _ => false,
         }
     }

@@ -122,6 +122,19 @@ impl UserAction {
                 object.requested_after.clear();
                 object.confirmed_revoked.clear();
             }),
+            Self::DenyNamespaces => {
+                let clock = world.clock;
+                let issuer = &mut world.issuer;
+                issuer.denied_since = Some(clock);
+                issuer.first_denied.get_or_insert(clock);
+                issuer.namespace_changes += 1;
+            }
+            Self::AllowNamespaces => {
+                world.issuer.denied_since = None;
+                world.issuer.namespace_changes += 1;
+                // A token that was revoked is requested again.
+                world.oracle.expected_requests += world.slots.len();
+            }
             Self::RewriteSecret => world.change_secret(slot, |secret| (secret.label, secret.controller) = (None, None)),
         }
     }

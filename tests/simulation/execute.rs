@@ -2,7 +2,7 @@
 
 use super::fakes::{FakeObject, FakeSecret};
 use super::invariants;
-use super::issuer::HOME_URL;
+use super::issuer::{HOME_URL, is_denied};
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
 use super::portal::{edit_description, query_rows, request_token, revoke_token, unauthorized, verify_login};
@@ -11,6 +11,7 @@ use super::schedule::DAY_SECONDS;
 use super::secrets::write_secret;
 use super::world::{World, at};
 use registry_token_operator::api::RegistryTokenStatus;
+use registry_token_operator::domain::model::namespace_access::not_allowed;
 use registry_token_operator::domain::model::problem::messages::issuer_deleting;
 use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::{Request, Response, SecretContent};
@@ -103,6 +104,7 @@ pub fn execute(
             match world.issuer.deleting {
                 true => Response::IssuerDenied(issuer_deleting()),
                 false if world.issuer.moved != elsewhere => Response::IssuerChanged,
+                false if is_denied(world, running, mutant) => Response::IssuerDenied(not_allowed(at(world.clock))),
                 false => Response::Done,
             }
         }
@@ -286,6 +288,7 @@ fn write_status(
         status.retiring.iter_mut().for_each(|token| token.revocation_time.0 = never);
     }
     invariants::check_readiness(world, slot, &status);
+    invariants::check_denial(world, running, slot, &status);
     let named = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));
     // A status that another user forged for a different object's token does not name that token.
     let oracle = &world.oracle;

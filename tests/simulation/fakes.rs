@@ -98,6 +98,12 @@ pub struct FakeIssuer {
     pub broken: bool,
     /// It points to another portal, where its credentials are not valid.
     pub moved: bool,
+    /// Since when it does not serve the namespaces of the objects.
+    pub denied_since: Option<i64>,
+    /// When it first did not.
+    pub first_denied: Option<i64>,
+    /// How often that changed.
+    pub namespace_changes: u32,
     /// The annotations that apply to all its tokens.
     pub requested: BTreeMap<String, String>,
     /// The last token that existed when the annotation was set.

@@ -1,5 +1,6 @@
 //! What must hold at each operation. Checked against what really happened, not against what an operator recorded.
 
+use super::issuer::GRACE_SECONDS;
 use super::operator::RunningPass;
 use super::oracle::{LastRequest, Overlap};
 use super::projection::project_object;
@@ -39,6 +40,25 @@ pub fn check_readiness(world: &mut World, slot: usize, status: &RegistryTokenSta
     if !world.accepts_login(id) && !world.oracle.revoked_by_users.contains(&id) {
         world.report_violation(format!("I2: ready with {id}, which an operator revoked"));
     }
+}
+
+/// An object loses its token only to a denied namespace, and only after the grace period: the namespace was denied at some
+/// time during the pass.
+pub fn check_denial(world: &mut World, running: &RunningPass, slot: usize, status: &RegistryTokenStatus) {
+    let object = world.slots[slot].object.as_ref().filter(|object| !object.deleting);
+    let loses = object.and_then(|object| object.status.as_ref()).is_some_and(|former| former.token.is_some());
+    let retires = status.retiring.iter().any(|one| one.revocation_time.0 == at(world.clock));
+    if !loses || status.token.is_some() || !retires {
+        return;
+    }
+    let issuer = &world.issuer;
+    if running.denied_at_start == (false, issuer.namespace_changes) {
+        world.report_violation("a token was taken from an object whose namespace is allowed");
+    } else if issuer.first_denied.is_none_or(|since| world.clock < since + GRACE_SECONDS) {
+        world.report_violation("a token was taken from an object before the grace period ended");
+    }
+    // Its previous tokens are revoked with it.
+    world.oracle.overlaps.retain(|_, overlap| overlap.uid != running.uid);
 }
 
 /// A commit starts the overlap of the token that it replaces, or ends those that are running.

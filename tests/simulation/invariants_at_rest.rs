@@ -150,6 +150,9 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
             late.id, late.revocation_time.0
         ));
     }
+    if world.issuer.denied_since.is_some() && !world.issuer.deleting {
+        return denied(world, object, here.secret.as_ref(), &status);
+    }
     // A foreign Secret is not adopted, and an immutable one is not changed. Both are reported and need manual action.
     let foreign =
         here.secret.as_ref().filter(|secret| !secret.adoptable).is_some_and(|secret| {
@@ -193,6 +196,23 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
         return Err(format!("{name} does not become ready: {:?}", object.status));
     }
     description(world, object, &status)
+}
+
+/// An object whose namespace is denied has no token, and its Secret no login.
+fn denied(world: &World, object: &FakeObject, secret: Option<&FakeSecret>, status: &StatusView) -> Result<(), String> {
+    let name = &object.uid;
+    let owner = |id: &u32| world.oracle.markers.get(id).and_then(|nonce| world.oracle.reserved.get(nonce));
+    let mut live = world.rows.iter().filter(|(_, row)| !row.foreign && !row.orphaned && row.revoked.is_none());
+    if let Some((id, _)) = live.find(|(id, _)| owner(id) == Some(name) && !is_undecidable(world, **id)) {
+        return Err(format!("{name} has the token {id}, and its namespace is denied"));
+    }
+    // Not one that was released to its user.
+    let own = secret.filter(|secret| secret.controller.as_ref() == Some(name));
+    let login = own.filter(|secret| !secret.foreign && !secret.immutable && !secret.tampered);
+    if status.ready || status.token.is_some() || login.is_some_and(|secret| secret.content.is_some()) {
+        return Err(format!("{name} keeps its login, and its namespace is denied: {secret:?} {:?}", object.status));
+    }
+    Ok(())
 }
 
 /// Whether nothing proves any more that the object owns this Secret: label and owner reference are removed, the key

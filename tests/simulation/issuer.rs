@@ -4,6 +4,7 @@ use super::audits::execute_audit;
 use super::execute::RequestOutcome;
 use super::login_audit::RunningLoginAudit;
 use super::mutant::Mutant;
+use super::operator::RunningPass;
 use super::operator_audit::RunningAudit;
 use super::schedule::{Event, State};
 use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
@@ -11,6 +12,7 @@ use registry_token_operator::api::{PortalType, Reason, RecordedPortal};
 use registry_token_operator::domain::audit::{AuditStep, PortalAudit};
 use registry_token_operator::domain::issuer_deletion::{DeletionDecision, DeletionInput, ListAccess, decide_deletion};
 use registry_token_operator::domain::model::issuer::{IssuerInfo, IssuerState};
+use registry_token_operator::domain::model::namespace_access::NamespaceAccess;
 use registry_token_operator::domain::model::problem::messages::issuer_problem;
 use std::time::Duration;
 
@@ -39,6 +41,30 @@ pub fn issuer_info(world: &World) -> IssuerInfo {
         keep_marker: world.config.keep_marker,
         login_check: world.config.login,
         requested_annotations: world.issuer.requested.clone(),
+    }
+}
+
+/// How long a namespace that is not served any more keeps its tokens, in seconds: shorter than a round until idle.
+pub const GRACE_SECONDS: i64 = 2 * MAX_RESPONSE_SECONDS;
+
+/// Whether the namespaces are allowed, as the caches of an operator show it. A cache that lags shows the contrary if it
+/// changed before.
+pub fn namespace_access(world: &World, lags: bool, mutant: Option<Mutant>) -> NamespaceAccess {
+    let denied = world.issuer.denied_since.is_some() != (lags && world.issuer.namespace_changes > 0);
+    if !denied {
+        return NamespaceAccess::Allowed;
+    }
+    let seconds = if mutant == Some(Mutant::IgnoresGracePeriod) { 0 } else { GRACE_SECONDS.unsigned_abs() };
+    NamespaceAccess::NotAllowed { noticed: at(world.clock), grace: Duration::from_secs(seconds) }
+}
+
+/// Whether a live read shows that the issuer does not serve the namespace.
+pub fn is_denied(world: &World, running: &RunningPass, mutant: Option<Mutant>) -> bool {
+    match mutant {
+        Some(Mutant::RevokesDeniedFromCache) => {
+            matches!(running.pass.observed().namespace_access, NamespaceAccess::NotAllowed { .. })
+        }
+        _ => world.issuer.denied_since.is_some(),
     }
 }
 

@@ -32,6 +32,18 @@ fn random_schedules_leak_and_lose_no_token_and_become_idle() {
     println!("{schedules} schedules, {events} events");
 }
 
+/// Number of schedules in which namespaces are denied and allowed, with `LONG_TESTS`, and without.
+const DENIED_SCHEDULES: (u64, u64) = (20_000, 2_000);
+
+#[test]
+fn a_denied_namespace_keeps_its_tokens_for_the_grace_period_and_then_has_none() {
+    let schedules = if is_long() { DENIED_SCHEDULES.0 } else { DENIED_SCHEDULES.1 };
+    for seed in 0..schedules {
+        run_without_mutant(seed, Mutant::IgnoresGracePeriod).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+    println!("{schedules} schedules");
+}
+
 /// Number of events of the exhaustive phase from the empty state, with `LONG_TESTS`, and without.
 const EVENTS: (usize, usize) = (8, 7);
 

@@ -35,11 +35,13 @@ pub enum Mutant {
     AcceptsMacOfAnotherRole,
     OmitsFinalizer,
     ForgetsRequests,
+    RevokesDeniedFromCache,
+    IgnoresGracePeriod,
 }
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::RequestsBeforeReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeClearingReservation,
@@ -62,6 +64,8 @@ impl Mutant {
         Self::AcceptsMacOfAnotherRole,
         Self::OmitsFinalizer,
         Self::ForgetsRequests,
+        Self::RevokesDeniedFromCache,
+        Self::IgnoresGracePeriod,
     ];
 }
 
@@ -108,6 +112,10 @@ impl Mutant {
             Self::OmitsFinalizer => {
                 config.actions = &[UserAction::Create, UserAction::RewriteObject, UserAction::Delete];
                 (config.objects, config.user_actions, config.start_at_rest) = (1, 3, true);
+            }
+            Self::RevokesDeniedFromCache | Self::IgnoresGracePeriod => {
+                config.actions = &UserAction::WITH_DENIED_NAMESPACES;
+                (config.user_actions, config.ticks, config.start_at_rest) = (5, 4, true);
             }
             _ => {}
         }

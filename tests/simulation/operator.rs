@@ -10,6 +10,7 @@ use super::operator_audit::{LastAudit, RunningAudit};
 use super::projection::{project_object, project_object_as, project_secret};
 use super::world::{MAX_RESPONSE_SECONDS, World, at};
 use registry_token_operator::domain::model::marker::AttemptId;
+use registry_token_operator::domain::model::namespace_access::NamespaceAccess;
 use registry_token_operator::domain::model::request_history::RequestHistory;
 use registry_token_operator::domain::model::status_view::{StatusView, recorded_secret_uid};
 use registry_token_operator::domain::model::token::TokenRef;
@@ -27,6 +28,8 @@ pub struct RunningPass {
     /// The uncommitted token.
     pub uncommitted: Option<TokenRef>,
     pub issuer_read: i64,
+    /// Whether the namespace was denied when the pass started, and how often that had changed.
+    pub denied_at_start: (bool, u32),
     /// What the caches contained when the pass started; for mutants.
     pub cached_object: Option<FakeObject>,
     pub cached_secret: Option<FakeSecret>,
@@ -139,6 +142,7 @@ impl Operator {
         slot: usize,
         object: Option<&FakeObject>,
         secret: Option<&FakeSecret>,
+        namespace_access: NamespaceAccess,
         world: &World,
         mutant: Option<Mutant>,
     ) {
@@ -154,6 +158,7 @@ impl Operator {
             object: project_object_as(object, &world.config, mutant),
             secret: meta,
             issuer: issuer_state(world),
+            namespace_access,
             identity,
             upstream,
             resync_requested: acked.is_some_and(|acked| acked != object.resync_requests),
@@ -181,6 +186,7 @@ impl Operator {
                 request,
                 uncommitted: None,
                 issuer_read: world.clock,
+                denied_at_start: (world.issuer.denied_since.is_some(), world.issuer.namespace_changes),
                 cached_object: Some(object.clone()),
                 cached_secret: secret.cloned(),
                 uid: object.uid.clone(),

@@ -4,6 +4,7 @@ use super::action::UserAction;
 use super::audits::audit_outcomes;
 use super::config::SimulationConfig;
 use super::execute::{RequestOutcome, execute, outcomes};
+use super::issuer::namespace_access;
 use super::mutant::Mutant;
 use super::operator::Operator;
 use super::progress::Depth;
@@ -253,6 +254,8 @@ impl State {
             if age == 0 { newest.clone() } else { old.get(old.len().wrapping_sub(age)).cloned().flatten() }
         };
         let is_newest = object == 0;
+        // Namespaces have a cache of their own: it lags if that of the Secrets does.
+        let access = namespace_access(&self.world, secret > 0, self.mutant);
         let object = pick(&here.object, &here.old_objects, object);
         let secret = if secret == 0 {
             here.secret.clone()
@@ -262,7 +265,7 @@ impl State {
         let (world, mutant) = (&self.world, self.mutant);
         // The cache contains only Secrets with the operator's label.
         let secret = secret.filter(|secret| secret.label.is_some());
-        self.operators[operator].begin_pass(slot, object.as_ref(), secret.as_ref(), world, mutant);
+        self.operators[operator].begin_pass(slot, object.as_ref(), secret.as_ref(), access, world, mutant);
         // An operator that reconciles an unprotected object and does not set the finalizer leaves it unprotected.
         let request = self.operators[operator].passes[slot].as_ref().map(|running| &running.request);
         if is_newest

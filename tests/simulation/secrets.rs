@@ -139,6 +139,14 @@ fn apply_write(world: &mut World, slot: usize, write: &SecretWrite, owner: &str,
             secret.stored = None;
             secret.tampered = true;
         }
+        SecretWrite::RemoveLogin => {
+            (secret.reservation, secret.stored, secret.checksum_uid) = (None, None, None);
+            // The data of an immutable Secret stay.
+            secret.tampered |= secret.immutable;
+            if !secret.immutable {
+                secret.content = None;
+            }
+        }
         SecretWrite::Commit(stored) => {
             secret.reservation = None;
             secret.stored = Some(stored.clone());

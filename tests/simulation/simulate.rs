@@ -11,8 +11,9 @@ mod exhaustive;
 mod simulation;
 
 use exhaustive::every_schedule;
+use simulation::mutant::Mutant;
 use simulation::progress::{line, with_progress};
-use simulation::random::{Failure, run, run_traced};
+use simulation::random::{Failure, run, run_traced, run_without_mutant};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -33,6 +34,11 @@ fn threads() -> usize {
 
 fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
+}
+
+/// With every tenth seed, a schedule in which namespaces are denied and allowed.
+fn run_denied(seed: u64) -> Result<(), Failure> {
+    if seed.is_multiple_of(10) { run_without_mutant(seed, Mutant::IgnoresGracePeriod) } else { Ok(()) }
 }
 
 fn main() -> ExitCode {
@@ -76,7 +82,7 @@ fn main() -> ExitCode {
                         if seed >= first + schedules {
                             return;
                         }
-                        match run(seed, None) {
+                        match run(seed, None).and_then(|count| run_denied(seed).map(|()| count)) {
                             Ok(count) => drop(events.fetch_add(count as u64, Ordering::Relaxed)),
                             Err(failure) => {
                                 let kind: String =

@@ -97,7 +97,8 @@ fn object_events(
         .filter_map(|event| std::future::ready(event.ok().map(|object| ClusterTokenKey::from_obj(&object))))
 }
 
-/// A change of a namespace starts a pass of each object, which writes only in that namespace.
+/// A change of a namespace starts a pass of each object, which writes only in that namespace, and of its `RegistryToken`s
+/// whose issuer serves selected namespaces.
 fn namespace_events(
     watches: &KindWatches,
     writer: Writer<CachedNamespace>,
@@ -114,7 +115,8 @@ fn namespace_events(
         }
     });
     let ctx = Arc::clone(ctx);
-    reflect_namespaces(events, ctx.cluster_tokens.namespaces.clone(), writer).flat_map(move |()| {
+    reflect_namespaces(events, ctx.cluster_tokens.namespaces.clone(), writer).flat_map(move |change| {
+        ctx.requeue_restricted(&change);
         let objects = ctx.cluster_tokens.objects.state();
         futures::stream::iter(objects.into_iter().map(|object| ClusterTokenKey::from_obj(&*object)))
     })

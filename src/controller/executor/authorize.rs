@@ -7,8 +7,7 @@ use crate::controller::decode::prune::live_issuer;
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::state::issuer_cache::ConnectedIssuer;
-use crate::domain::model::problem::Problem;
-use crate::domain::model::problem::messages::{issuer_not_found, transient};
+use crate::domain::model::problem::messages::{issuer_not_found, terminal, transient};
 use crate::domain::protocol::Response;
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::Namespace;
@@ -77,15 +76,17 @@ async fn require_allowed_namespace(
         Ok(found) => found.labels().clone(),
         Err(error) => return Err(Response::IssuerDenied(error.into())),
     };
-    let selector = rule.selector.clone().unwrap_or_default();
-    match kube::core::Selector::try_from(selector) {
+    let denied = |reason, message: &str| Err(Response::IssuerDenied(terminal(reason, message)));
+    match kube::core::Selector::try_from(rule.selector.clone().unwrap_or_default()) {
         Ok(selector) if selector.matches(&labels) => Ok(()),
-        _ => Err(Response::IssuerDenied(Problem {
-            reason: Reason::NamespaceNotAllowed,
-            terminal: true,
-            message: format!(
-                "the issuer does not serve the namespace {namespace}: label the namespace to match the issuer's allowedNamespaces.selector, or use another issuer"
-            ),
-        })),
+        Ok(_) => denied(
+            Reason::NamespaceNotAllowed,
+            "the issuer does not serve this namespace: label the namespace to match the issuer's allowedNamespaces.selector, or use another issuer",
+        ),
+        // It selects nothing, and it denies nothing either: no token is revoked because of it.
+        Err(error) => denied(
+            Reason::IssuerNotReady,
+            &format!("the issuer's allowedNamespaces.selector is not valid: {error}. Correct it"),
+        ),
     }
 }

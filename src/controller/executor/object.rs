@@ -7,7 +7,7 @@ use crate::controller::api_call::{ApiError, call};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::unverified_tokens::unverified_problem;
 use crate::domain::protocol::Response;
-use crate::domain::status::{ready_condition, waiting_condition};
+use crate::domain::status::{namespace_condition, ready_condition, waiting_condition};
 use crate::metrics::StatusWriteFailure;
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -158,6 +158,14 @@ impl Executor<'_> {
             // The user suspended the object, so waiting is not a problem.
             let good = value == "True" || self.snapshot.object.spec.suspend;
             self.ctx.events.emit(&self.snapshot.reference(), good, reason, message).await;
+        }
+        // What happens to the tokens of a namespace that is not allowed any more, and when.
+        if let Some((_, reason, message)) = namespace_condition(status)
+            .filter(|(.., message)| namespace_condition(previous).is_none_or(|(.., former)| former != *message))
+            .filter(|(_, reason, _)| ready_condition(status).is_none_or(|ready| ready.1 != *reason))
+        {
+            tracing::info!(object = %self.snapshot.key(), reason, detail = message, "namespace not allowed");
+            self.ctx.events.emit(&self.snapshot.reference(), false, reason, message).await;
         }
         // The reason why an object with a valid token waits does not change `Ready`, and has to be reported too.
         let Some((value, reason, message)) = waiting_condition(status) else { return };

@@ -105,6 +105,7 @@ impl Executor<'_> {
                 self.patch(&SecretPatch::clear_reservation(&meta), false).await
             }
             (SecretWrite::Close, Some(meta)) => self.patch(&self.patch_builder().close(&meta), false).await,
+            (SecretWrite::RemoveLogin, Some(meta)) => self.remove_login(&meta).await,
             (SecretWrite::ClearToken, Some(meta)) => self.patch(&SecretPatch::clear_token(&meta), false).await,
             (SecretWrite::Orphan(markers), Some(meta)) => {
                 self.patch(&self.patch_builder().orphan(&meta, markers, &self.ctx.keyring.keys()), false).await
@@ -123,6 +124,18 @@ impl Executor<'_> {
             }
         };
         self.write_result(written)
+    }
+
+    /// Removes the login. The data of an immutable Secret cannot be changed: there only the record is removed.
+    async fn remove_login(&self, meta: &ObjectMeta) -> Result<ObjectMeta, ApiError> {
+        let written = self.patch(&SecretPatch::remove_login(meta), false).await;
+        let Err(rejection @ ApiError::Rejected(..)) = written else { return written };
+        match self.get_secret().await? {
+            Some(found) if found.immutable == Some(true) => {
+                self.patch(&SecretPatch::remove_login_record(meta), false).await
+            }
+            _ => Err(rejection),
+        }
     }
 
     /// Creates the Secret; if the labels and annotations of the spec are rejected, without them.

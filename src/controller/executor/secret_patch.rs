@@ -154,6 +154,26 @@ impl SecretPatch<'_> {
             .finish(meta)
     }
 
+    /// Removes the login and the record of the token, and clears the reservation.
+    pub fn remove_login(meta: &ObjectMeta) -> Value {
+        let mut body = Self::without_login();
+        body.content = Some(STANDARD.encode(EMPTY));
+        body.finish(meta)
+    }
+
+    /// The same for a Secret whose data cannot be changed.
+    pub fn remove_login_record(meta: &ObjectMeta) -> Value {
+        Self::without_login().finish(meta)
+    }
+
+    fn without_login() -> PatchBody {
+        PatchBody::default().clear(&COVERED_ANNOTATIONS).clear(&SIGNATURE_ANNOTATIONS).clear(&[
+            CAUSE_ANNOTATION,
+            CHECKSUM_ANNOTATION,
+            RESERVATION_ANNOTATION,
+        ])
+    }
+
     /// Leaves the Secret to its user: removes our owner reference, label and annotations. If the portal may still show
     /// a marker, the marker is recorded, and the label, by which an audit finds the record, is kept.
     pub fn orphan(&self, meta: &ObjectMeta, markers: &[Nonce], keys: &MacKeys) -> Value {

@@ -5,7 +5,7 @@ use crate::api::{Limits, OwnershipMarker};
 use crate::controller::annotations::requested;
 use crate::controller::context::Context;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
-use crate::controller::state::issuer_cache::{ConnectedIssuer, RegistryEndpoint};
+use crate::controller::state::issuer_cache::{ConnectedIssuer, NamespaceRule, RegistryEndpoint};
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::marker::IssuerTag;
@@ -91,6 +91,7 @@ pub async fn connect(
         credentials_secret,
         credentials_deleting,
         portal,
+        namespace_rule: NamespaceRule::of(object),
     }))
 }
 

@@ -1,7 +1,7 @@
 //! The issuers that this process knows.
 
-use crate::api::Limits;
-use crate::controller::issuer_object::IssuerKey;
+use crate::api::{Limits, NamespacesFrom};
+use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
@@ -10,8 +10,10 @@ use crate::domain::model::problem::Problem;
 use crate::portal::rate_limit::Limiter;
 use crate::portal::{EgressPolicy, LimitedPortal, PortalInterface};
 use jiff::Timestamp;
+use kube::core::Selector;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 /// A registry where a token's login is verified.
 pub struct RegistryEndpoint {
@@ -21,6 +23,22 @@ pub struct RegistryEndpoint {
     pub ca_pem: Option<String>,
     /// The addresses that may be connected to.
     pub egress: EgressPolicy,
+}
+
+/// The namespaces that a cluster issuer serves, if not all.
+pub struct NamespaceRule {
+    /// `None` if it is not valid: then nobody is served, and nothing is revoked.
+    pub selector: Option<Selector>,
+    /// How long a namespace that is not selected any more keeps its tokens.
+    pub grace_period: Duration,
+}
+
+impl NamespaceRule {
+    pub fn of(object: &dyn AnyIssuer) -> Option<Self> {
+        let allowed = object.allowed_namespaces().filter(|allowed| allowed.from == NamespacesFrom::Selector)?;
+        let selector = Selector::try_from(allowed.selector.clone().unwrap_or_default()).ok();
+        Some(Self { selector, grace_period: allowed.grace_period.0 })
+    }
 }
 
 /// An issuer whose portal responds.
@@ -43,6 +61,8 @@ pub struct ConnectedIssuer {
     /// The Secret is being deleted, and its finalizer keeps it as long as the issuer needs it.
     pub credentials_deleting: bool,
     pub portal: Arc<LimitedPortal>,
+    /// `None` if it serves all namespaces that may name it.
+    pub namespace_rule: Option<NamespaceRule>,
 }
 
 /// The state of one issuer.
@@ -150,7 +170,7 @@ impl IssuerCache {
 
     /// Stores the result of an audit. Requests for an audit are done if the audit started late enough to see their
     /// cause.
-    pub fn set_audit_result(&self, key: &IssuerKey, result: AuditResult, lag: std::time::Duration) {
+    pub fn set_audit_result(&self, key: &IssuerKey, result: AuditResult, lag: Duration) {
         let mut all = self.write();
         let audits = &mut all.entry(key.clone()).or_default().audits;
         let started_at = result.evidence.started_at();
@@ -205,6 +225,12 @@ impl IssuerCache {
             Some(IssuerEntry::Ready(issuer)) => Some(issuer),
             _ => None,
         }
+    }
+
+    /// The ready issuers that do not serve all namespaces.
+    pub fn restricted(&self) -> Vec<IssuerKey> {
+        let is_restricted = |known: &KnownIssuer| matches!(&known.entry, Some(IssuerEntry::Ready(issuer)) if issuer.namespace_rule.is_some());
+        self.read().iter().filter(|(_, known)| is_restricted(known)).map(|(key, _)| key.clone()).collect()
     }
 
     /// The state for decisions.

@@ -58,38 +58,51 @@ impl CachedNamespace {
 
 impl_lookup!(CachedNamespace, Namespace, |_this| None::<&str>);
 
-/// Caches the watched namespaces, and yields once for each change that matters.
+/// A change of the cache.
+pub enum NamespaceChange {
+    /// Of this namespace.
+    One(String),
+    /// All were listed again.
+    All,
+}
+
+/// Caches the watched namespaces, and yields each change that matters.
 pub fn reflect_namespaces(
     events: impl Stream<Item = watcher::Result<Event<PartialObjectMeta<Namespace>>>> + Send + 'static,
     store: Store<CachedNamespace>,
     mut writer: Writer<CachedNamespace>,
-) -> impl Stream<Item = ()> + Send + 'static {
+) -> impl Stream<Item = NamespaceChange> + Send + 'static {
     events.filter_map(move |event| {
-        let changed = event.ok().is_some_and(|event| {
+        let changed = event.ok().and_then(|event| {
             let (cached, changed) = to_cached(event, &store);
             writer.apply_watcher_event(&cached);
             changed
         });
-        std::future::ready(changed.then_some(()))
+        std::future::ready(changed)
     })
 }
 
 fn to_cached(
     event: Event<PartialObjectMeta<Namespace>>,
     store: &Store<CachedNamespace>,
-) -> (Event<CachedNamespace>, bool) {
+) -> (Event<CachedNamespace>, Option<NamespaceChange>) {
     let known = |one: &CachedNamespace| -> Option<Arc<CachedNamespace>> { store.get(&ObjectRef::from_obj(one)) };
     let cached = |one: PartialObjectMeta<Namespace>| CachedNamespace::from_meta(&one.metadata);
     match event {
-        Event::Init => (Event::Init, false),
-        Event::InitDone => (Event::InitDone, true),
-        Event::InitApply(one) => (Event::InitApply(cached(one)), false),
+        Event::Init => (Event::Init, None),
+        Event::InitDone => (Event::InitDone, Some(NamespaceChange::All)),
+        Event::InitApply(one) => (Event::InitApply(cached(one)), None),
         Event::Apply(one) => {
             let one = cached(one);
             let changed = known(&one).is_none_or(|known| *known != one);
+            let changed = changed.then(|| NamespaceChange::One(one.name.to_string()));
             (Event::Apply(one), changed)
         }
-        Event::Delete(one) => (Event::Delete(cached(one)), true),
+        Event::Delete(one) => {
+            let one = cached(one);
+            let name = one.name.to_string();
+            (Event::Delete(one), Some(NamespaceChange::One(name)))
+        }
     }
 }
 

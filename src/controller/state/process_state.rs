@@ -5,6 +5,7 @@ use super::recent_changes::RecentChanges;
 use super::shrink::shrink;
 use crate::controller::annotations::resync_annotation;
 use crate::domain::model::cooldown::Cooldown;
+use crate::domain::model::namespace_access::NamespaceAccess;
 use crate::domain::model::object::Object;
 use crate::domain::model::request_history::RequestHistory;
 use crate::domain::model::token::TokenRef;
@@ -42,6 +43,8 @@ struct ObjectState {
     revoked: Vec<TokenRef>,
     recheck: Recheck,
     cooldowns: Cooldowns,
+    /// Since when its namespace is not allowed. The time in status may be changed by others.
+    not_allowed_since: Option<Timestamp>,
     /// The generation and the hash of the description.
     normalized_description: Option<(i64, u64)>,
 }
@@ -152,6 +155,28 @@ impl ProcessState {
                 shown
             }
         })
+    }
+
+    /// Whether the namespace of this object is allowed, and since when it is not. `access` has the grace period if it is
+    /// not allowed, and is `None` if that is unknown.
+    pub fn namespace_access(&self, uid: &str, access: Option<Result<(), Duration>>, now: Timestamp) -> NamespaceAccess {
+        match access {
+            None => NamespaceAccess::Unknown,
+            Some(Ok(())) => {
+                if let Some(state) = self.objects().get_mut(uid) {
+                    state.not_allowed_since = None;
+                }
+                NamespaceAccess::Allowed
+            }
+            Some(Err(grace)) => {
+                let noticed = self.change(uid, |state| {
+                    // A time in the future is from before the clock was corrected.
+                    let noticed = state.not_allowed_since.map_or(now, |known| known.min(now));
+                    *state.not_allowed_since.insert(noticed)
+                });
+                NamespaceAccess::NotAllowed { noticed, grace }
+            }
+        }
     }
 
     pub fn requests(&self, object: &Object, now: Timestamp) -> RequestHistory {

@@ -11,6 +11,7 @@ pub mod inspect_secret;
 pub mod recheck;
 pub mod request_token;
 pub mod revoke;
+pub mod revoke_not_allowed;
 pub mod sync_description;
 pub mod verify_login;
 

@@ -49,6 +49,10 @@ pub enum Action {
     VerifyLogin,
     /// The portal does not list the current token: verify the login, and record what follows.
     ConfirmRevocation,
+    /// Record whether the issuer serves the namespace.
+    RecordNamespaceAccess,
+    /// The issuer does not serve the namespace any more: remove the login from the Secret, and have all tokens revoked.
+    RevokeNotAllowed,
     /// Revoke the retiring tokens that are due.
     RevokeRetiring,
     /// Make the portal show the description.
@@ -73,6 +77,7 @@ impl Action {
                 | Self::RestoreFinalizer
                 | Self::ClampTimestamps
                 | Self::RescheduleRotation
+                | Self::RecordNamespaceAccess
         )
     }
 }

@@ -49,10 +49,11 @@ pub fn reportable_cooldowns(observed: &Observed, status: &StatusView) -> Vec<Coo
         Operation::RestoreFinalizer => 0,
         Operation::Recover | Operation::RestoreOwnership => 1,
         Operation::InspectSecret => 2,
-        Operation::VerifyLogin => 3,
-        Operation::ConfirmRevocation => 4,
-        Operation::SyncDescription => 5,
-        Operation::Revoke(_) | Operation::ConfirmUnverifiedTokens | Operation::RequestToken | Operation::Finalize => 6,
+        Operation::RevokeNotAllowed => 3,
+        Operation::VerifyLogin => 4,
+        Operation::ConfirmRevocation => 5,
+        Operation::SyncDescription => 6,
+        Operation::Revoke(_) | Operation::ConfirmUnverifiedTokens | Operation::RequestToken | Operation::Finalize => 7,
     });
     all
 }
@@ -139,5 +140,6 @@ pub fn next_deadline(observed: &Observed, status: &StatusView) -> Option<Duratio
         .map(|cooldown| cooldown.remaining);
     let edit =
         (status.edit_rejected && !observed.object.suspended).then(|| observed.edit_retry_after.unwrap_or(COOLDOWN));
-    left.into_iter().chain(login_recheck_after(observed)).chain(silent).chain(edit).min()
+    let grace = observed.grace_left().filter(|left| !left.is_zero() && status.has_tokens());
+    left.into_iter().chain(login_recheck_after(observed)).chain(silent).chain(edit).chain(grace).min()
 }

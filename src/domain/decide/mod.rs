@@ -10,6 +10,7 @@ mod action;
 pub mod deadlines;
 pub mod deletion;
 pub mod issuer;
+mod namespace;
 pub mod protection;
 mod request;
 pub mod rotation;
@@ -22,6 +23,7 @@ pub use self::request::{REISSUE_HOLD, token_to_import};
 
 use self::deletion::finalize_if_deleting;
 use self::issuer::{report_changed_portal, wait_for_issuer};
+use self::namespace::{record_namespace_access, revoke_not_allowed};
 use self::protection::restore_protection;
 use self::request::{
     add_finalizer, check_upstream_revocation, import_token, replace_retiring_token, request_due_token,
@@ -58,6 +60,9 @@ pub const CHECKS: &[Check] = checks![
     report_changed_portal,
     revoke_retiring,
     forget_confirmed_tokens,
+    // The namespace
+    record_namespace_access,
+    revoke_not_allowed,
     add_finalizer,
     // The Secret
     import_token,

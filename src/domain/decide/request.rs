@@ -2,6 +2,7 @@
 
 use super::Action;
 use super::deadlines::at_most_until_deadline;
+use super::namespace::report_not_allowed;
 use super::rotation::{for_cause, pending};
 use super::secret::or_sync_description;
 use crate::api::Reason;
@@ -125,6 +126,9 @@ fn request_for_cause(observed: &Observed, issuer: &IssuerInfo, cause: Cause) -> 
 }
 
 fn request_token(observed: &Observed, issuer: &IssuerInfo, request: RequestCause) -> Action {
+    if let Some(waits) = report_not_allowed(observed) {
+        return waits;
+    }
     if observed.object.suspended {
         let replaces = request.cause == Cause::Replace;
         return Action::Report(if replaces { replacement_suspended() } else { suspended() });

@@ -28,6 +28,8 @@ pub enum Operation {
     VerifyLogin,
     /// Make the portal show the description.
     SyncDescription,
+    /// Revoke the tokens of an object whose namespace the issuer does not serve any more.
+    RevokeNotAllowed,
     /// Revoke the retiring token with this id.
     Revoke(String),
     /// Wait for the user to confirm that tokens without proof are revoked.

@@ -10,6 +10,7 @@ pub mod hash;
 pub mod issuer;
 pub mod login_result;
 pub mod marker;
+pub mod namespace_access;
 pub mod object;
 pub mod problem;
 pub mod pull_secret;

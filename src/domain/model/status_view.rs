@@ -170,6 +170,12 @@ impl StatusView {
             .filter(move |token| !is_in_secret(token))
     }
 
+    /// Whether status names a token of this object, with a valid proof.
+    #[must_use]
+    pub const fn has_tokens(&self) -> bool {
+        self.token.is_some() || !self.retiring.is_empty()
+    }
+
     /// Returns every proved token in the status, the current one first.
     #[must_use]
     pub fn tokens(&self) -> Vec<TokenRef> {

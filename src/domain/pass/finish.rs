@@ -94,7 +94,7 @@ impl Pass {
         let (problem, left) = match outcome {
             Outcome::Failed(problem) => (problem, None),
             Outcome::ReportFor(left, problem) => (problem, Some(*left)),
-            Outcome::IdleFor(left) if operation == Operation::VerifyLogin => {
+            Outcome::IdleFor(left) if matches!(operation, Operation::VerifyLogin | Operation::RevokeNotAllowed) => {
                 self.start_cooldown(Cooldown::silent(operation, *left));
                 return self.finish(Outcome::Redecide);
             }

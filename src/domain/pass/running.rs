@@ -3,7 +3,7 @@
 use crate::domain::actions::confirm_revocation::ConfirmingRevocation;
 use crate::domain::actions::{
     StateMachine, Transition, adopt, finalize, import, inspect_secret, recheck, request_token, revoke,
-    sync_description, verify_login,
+    revoke_not_allowed, sync_description, verify_login,
 };
 use crate::domain::model::cooldown::Operation;
 use crate::domain::observed::Observed;
@@ -21,6 +21,7 @@ pub(super) enum RunningAction {
     ConfirmRevocation(ConfirmingRevocation),
     Recheck(recheck::Rechecking),
     RevokeRetiring(revoke::RevokingRetiring),
+    RevokeNotAllowed(revoke_not_allowed::RevokingNotAllowed),
     SyncDescription(sync_description::SyncingDescription),
     Finalize(finalize::Finalizing),
 }
@@ -70,6 +71,7 @@ impl StateMachine for RunningAction {
             Self::ConfirmRevocation(state) => state.step(observed, response).map(Self::ConfirmRevocation),
             Self::Recheck(state) => state.step(observed, response).map(Self::Recheck),
             Self::RevokeRetiring(state) => state.step(observed, response).map(Self::RevokeRetiring),
+            Self::RevokeNotAllowed(state) => state.step(observed, response).map(Self::RevokeNotAllowed),
             Self::SyncDescription(state) => state.step(observed, response).map(Self::SyncDescription),
             Self::Finalize(state) => state.step(observed, response).map(Self::Finalize),
         }

@@ -5,7 +5,7 @@ use super::{Pass, PassResult, Stage, Step};
 use crate::api::Reason;
 use crate::domain::actions::{
     Outcome, adopt, confirm_revocation, finalize, import, inspect_secret, recheck, request_token, revoke,
-    sync_description, verify_login,
+    revoke_not_allowed, sync_description, verify_login,
 };
 use crate::domain::decide::Action;
 use crate::domain::model::cooldown::Operation;
@@ -31,6 +31,7 @@ impl Pass {
             }
             Action::ClampTimestamps => self.record(StatusEvent::TimestampsClamped),
             Action::RescheduleRotation => self.record(StatusEvent::WindowMissed),
+            Action::RecordNamespaceAccess => self.record(StatusEvent::NamespaceChecked),
             Action::ClearUpstreamRevocation => self.record(StatusEvent::NotRevoked),
             Action::ForgetConfirmedTokens => {
                 let confirmed = StatusView::of(&self.observed.object).unverified.confirmed(&self.observed.object);
@@ -91,6 +92,10 @@ impl Pass {
             Action::RevokeRetiring => {
                 let first = revoke::revoke_retiring(&self.observed);
                 self.advance(first.map(RunningAction::RevokeRetiring), Completion::Revocations)
+            }
+            Action::RevokeNotAllowed => {
+                let first = revoke_not_allowed::begin().map(RunningAction::RevokeNotAllowed);
+                self.advance(first, Completion::Cooldown(Operation::RevokeNotAllowed))
             }
             Action::SyncDescription => {
                 self.observed.edit_retry_after = None;

@@ -1,6 +1,7 @@
 //! Input of a status computation, in addition to the event and the previous status.
 
 use crate::api::{LoginCheck, RecordedPortal};
+use crate::domain::model::namespace_access::NamespaceAccess;
 use crate::domain::model::object::Rotation;
 use crate::domain::model::rotation_windows::RotationWindows;
 use crate::domain::model::token_mac::MacKeys;
@@ -25,6 +26,8 @@ pub struct StatusContext<'a> {
     pub windows: &'a RotationWindows,
     /// `spec.suspend` is set.
     pub suspended: bool,
+    /// Whether the issuer serves the namespace.
+    pub namespace_access: NamespaceAccess,
     /// The operator's keys.
     pub keys: &'a MacKeys,
     /// Location of the issuer's portal, if the issuer is ready.
@@ -44,6 +47,7 @@ impl<'a> StatusContext<'a> {
             rotation: observed.object.rotation,
             windows: &observed.object.rotation_windows,
             suspended: observed.object.suspended,
+            namespace_access: observed.namespace_access,
             keys: &observed.object.keys,
             portal: observed.issuer_info().map(|issuer| &issuer.portal),
         }

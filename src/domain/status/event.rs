@@ -53,6 +53,11 @@ pub enum StatusEvent {
     DescriptionSynced,
     /// The portal does not show the description, for this reason.
     DescriptionNotSynced(Reason, String),
+    /// No change except that the condition of the namespace is set, as with every event.
+    NamespaceChecked,
+    /// The issuer does not serve the namespace any more, and the grace period is over: every token of the object is due
+    /// for revocation.
+    NamespaceDenied,
     /// These tokens are revoked. The current one is among them only if the object is being deleted.
     TokensRevoked(Vec<TokenRef>),
     /// The user confirmed that these retiring tokens without proof are revoked, by id.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::api::LoginCheck;
 use crate::domain::model::conditions;
+use crate::domain::model::namespace_access::NamespaceAccess;
 use crate::domain::model::request_cause::Cause;
 use crate::domain::test_support::{
     KEYS, NO_WINDOWS, UID, at, problem, recorded_secret, retiring, rotation_every, token_ref, token_stored_with,
@@ -20,6 +21,7 @@ fn context(login: LoginCheck) -> StatusContext<'static> {
         login_check: login,
         rotation: None,
         windows: &NO_WINDOWS,
+        namespace_access: NamespaceAccess::Allowed,
         suspended: false,
         keys: &KEYS,
         portal: None,
@@ -54,6 +56,7 @@ fn events() -> Vec<StatusEvent> {
         StatusEvent::DescriptionSynced,
         StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, "no".into()),
         StatusEvent::TokensRevoked(vec![token_ref("1")]),
+        StatusEvent::NamespaceDenied,
         StatusEvent::TokenRetiring(retiring("3", at(9))),
     ]);
     all

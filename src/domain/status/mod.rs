@@ -3,6 +3,7 @@
 mod argocd_repository;
 mod context;
 mod event;
+mod namespace;
 mod ready;
 mod rotation;
 mod service_accounts;
@@ -20,6 +21,8 @@ pub use self::argocd_repository::argocd_repository_problem;
 use self::argocd_repository::set_argocd_repository;
 pub use self::context::StatusContext;
 pub use self::event::StatusEvent;
+pub use self::namespace::namespace_condition;
+use self::namespace::{deny_namespace, set_namespace_allowed};
 pub use self::ready::ready_condition;
 use self::ready::{derive_ready, is_ready, set_condition, set_login_verified, set_problem, set_suspended};
 use self::rotation::{next_rotation, retire_previous, set_windows_valid};
@@ -61,6 +64,7 @@ pub fn next_status(
     status.next_rotation_time = next_rotation(&status, context);
     set_windows_valid(&mut status, context);
     set_suspended(&mut status, context);
+    set_namespace_allowed(&mut status, context);
     status
 }
 
@@ -103,7 +107,8 @@ fn apply(
             proofs.current = status.token.is_some();
             status.portal = Some(portal);
         }
-        StatusEvent::TimestampsClamped | StatusEvent::WindowMissed => {}
+        StatusEvent::TimestampsClamped | StatusEvent::WindowMissed | StatusEvent::NamespaceChecked => {}
+        StatusEvent::NamespaceDenied => deny_namespace(status, context, proofs),
         StatusEvent::NotRevoked => upstream_revocation::clear(status),
         StatusEvent::RegistriesChanged => {
             set_login_verified(status, context, &LoginResult::Unknown("the issuer's registries have changed".into()));

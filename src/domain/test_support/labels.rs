@@ -42,6 +42,7 @@ fn write_label(write: &SecretWrite) -> String {
         SecretWrite::ClearReservation => "clear reservation",
         SecretWrite::Close => "close",
         SecretWrite::ClearToken => "clear token",
+        SecretWrite::RemoveLogin => "remove login",
         SecretWrite::Commit(stored) => return format!("commit {}", stored.id),
         SecretWrite::Import(stored) => return format!("import {}", stored.id),
         SecretWrite::Repair(_) => "repair",

@@ -16,6 +16,7 @@ use super::actions::Outcome;
 use super::model::foreign_login::UnusableLogin;
 use super::model::issuer::{IssuerInfo, IssuerState};
 use super::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
+use super::model::namespace_access::NamespaceAccess;
 use super::model::object::{Object, Rotation};
 use super::model::problem::Problem;
 use super::model::problem::messages::issuer_problem;

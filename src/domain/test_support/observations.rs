@@ -30,6 +30,7 @@ pub fn new_object() -> Observed {
         object,
         secret: None,
         issuer: IssuerState::Ready(issuer_info()),
+        namespace_access: NamespaceAccess::Allowed,
         identity: IDENTITY.into(),
         upstream: UpstreamState::Unknown,
         resync_requested: false,

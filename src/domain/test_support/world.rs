@@ -270,6 +270,10 @@ impl World {
             SecretWrite::ClearReservation => meta.reservation = None,
             SecretWrite::Close => (meta.reservation, meta.closed) = (None, true),
             SecretWrite::ClearToken => meta.stored = None,
+            SecretWrite::RemoveLogin => {
+                self.content = SecretContent::Empty;
+                (meta.reservation, meta.stored) = (None, None);
+            }
             SecretWrite::Commit(stored) => {
                 self.content = login_content(&super::token_ref(&stored.id).username);
                 (meta.reservation, meta.stored) = (None, Some(stored));

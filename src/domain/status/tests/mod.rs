@@ -2,6 +2,7 @@ mod ready;
 
 use super::*;
 use crate::api::{LoginCheck, UpstreamRevocation};
+use crate::domain::model::namespace_access::NamespaceAccess;
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::test_support::{
     KEYS, NO_WINDOWS, REQUESTED, at, problem, recorded_secret, request_cause, retiring, rotation_every, token,
@@ -18,6 +19,7 @@ fn context() -> StatusContext<'static> {
         login_check: LoginCheck::Required,
         rotation: None,
         windows: &NO_WINDOWS,
+        namespace_access: NamespaceAccess::Allowed,
         suspended: false,
         keys: &KEYS,
         portal: None,
