@@ -64,7 +64,7 @@ impl GracePeriod {
 #[must_use]
 pub fn recorded(status: Option<&RegistryTokenStatus>) -> Option<(Timestamp, &str)> {
     let condition = find(&status?.conditions, ConditionType::NamespaceAllowed)?;
-    (condition.status == "False").then(|| (condition.last_transition_time.0, condition.message.as_str()))
+    (condition.status == "False").then_some((condition.last_transition_time.0, condition.message.as_str()))
 }
 
 /// Returns why no token is requested.

@@ -149,10 +149,10 @@ impl StatusView {
     }
 
     /// When a retiring token may be revoked. A token whose login the second Secret still has is revoked later, so that Argo
-    /// CD can use the next login before. The wait ends, because the Secret may be impossible to write.
+    /// CD can use the next login before, if there is one. The wait ends, because the Secret may be impossible to write.
     #[must_use]
     pub fn revocation_start(&self, token: &RetiringToken) -> Timestamp {
-        let is_used = self.argocd_token.as_ref().is_some_and(|id| same_id(id, &token.id));
+        let is_used = self.token.is_some() && self.argocd_token.as_ref().is_some_and(|id| same_id(id, &token.id));
         let delay = if is_used { MAX_REVOCATION_DELAY } else { Duration::ZERO };
         token.revocation_time.0.checked_add(delay).unwrap_or(Timestamp::MAX)
     }

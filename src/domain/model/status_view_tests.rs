@@ -168,6 +168,9 @@ fn a_token_whose_login_the_second_secret_has_is_revoked_when_that_secret_has_the
     }
     let held = with_record(Some("12"));
     assert_eq!((due(&held), decision(&held).action), (0, Action::IdleFor(hour)));
+    let mut last = held.clone();
+    last.object.status.as_mut().expect("a status").token = None;
+    assert_eq!(due(&last), 1, "there is no next login");
     let later = Observed { now: now() + hour, ..held };
     assert_eq!((due(&later), decision(&later).action), (1, Action::RevokeRetiring), "the wait ends");
 }
