@@ -115,7 +115,7 @@ fn what_does_not_prove_the_token_is_refused_with_what_to_do_and_no_token_is_requ
             world.rows.push(TokenRow {
                 token: TokenRef { id: "18".to_owned(), username: "tw-17".to_owned() },
                 ..row("18", "")
-            })
+            });
         }),
         "exactly one token",
     );
