@@ -85,7 +85,7 @@ async fn install_yaml_is_what_kustomize_builds() {
 
 #[tokio::test]
 async fn the_single_files_are_applied_and_every_field_is_known() {
-    for (file, count) in [("deploy/install.yaml", 24), ("deploy/crds.yaml", 4)] {
+    for (file, count) in [("deploy/install.yaml", 26), ("deploy/crds.yaml", 4)] {
         let path = root().join(file).display().to_string();
         let strictly =
             ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--output=name", "-f", &path];

@@ -136,6 +136,9 @@ pub async fn for_argocd(team: &Team) {
     team.patch("pull", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
     team.delete("pull").await;
     assert!(team.secrets().get(NAME).await.expect("it stays").owner_references().is_empty());
+    for name in ["pull", NAME] {
+        team.secrets().delete(name, &DeleteParams::default()).await.expect("deleted");
+    }
 }
 
 /// The Secret is added to the accounts that the object names, and removed from them.
