@@ -58,6 +58,8 @@ async fn all_manifests_are_applied_and_every_field_is_known() {
 /// The objects that kustomize builds from this kustomization, which is written to a folder beside the repository.
 async fn customized(kustomization: &str) -> Vec<Value> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
+    // It does not exist if cargo writes to another folder.
+    std::fs::create_dir_all(&beside).expect("a folder");
     let folder = tempfile::tempdir_in(beside).expect("a folder");
     std::fs::write(folder.path().join("kustomization.yaml"), kustomization).expect("written");
     let built = stage().kubectl_ok(&["kustomize", &folder.path().display().to_string()], None).await.expect("built");
