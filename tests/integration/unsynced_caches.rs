@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 
 /// Sets whether the operator may list and watch Secrets: without this permission its caches never sync.
 async fn allow_secret_list(control_plane: &ControlPlane, allowed: bool) {
-    let verbs = if allowed { "[get, list, watch, create, patch]" } else { "[get, create, patch]" };
+    let verbs = if allowed { "[get, list, watch, create, patch, delete]" } else { "[get, create, patch, delete]" };
     let manifests = include_str!("../../deploy/base/rbac.yaml");
-    let changed = manifests.replace("verbs: [get, list, watch, create, patch]", &format!("verbs: {verbs}"));
+    let changed = manifests.replace("verbs: [get, list, watch, create, patch, delete]", &format!("verbs: {verbs}"));
     assert!(allowed || changed != manifests, "the rule for Secrets is found");
     control_plane.apply(&changed).await.expect("applied");
 }

@@ -136,8 +136,12 @@ pub async fn for_argocd(team: &Team) {
     team.patch("pull", json!({"spec": {"deletionPolicy": "Orphan"}})).await;
     team.delete("pull").await;
     assert!(team.secrets().get(NAME).await.expect("it stays").owner_references().is_empty());
+    // Both Secrets and the token are left to their user, who removes them.
     for name in ["pull", NAME] {
         team.secrets().delete(name, &DeleteParams::default()).await.expect("deleted");
+    }
+    for token in team.portal.ledger().live() {
+        assert!(team.portal.ledger().revoke_as_colleague(token.id));
     }
 }
 
