@@ -1,4 +1,4 @@
-//! A token that a person requested is taken over from a Secret that its user hands over, or the object says why not.
+//! A token that a person requested is taken over from a Secret with the annotation `adopt`, or the object says why not.
 
 use crate::control_plane::eventually;
 use crate::fake_portal::{Challenge, Config, Operation, Server, Token};

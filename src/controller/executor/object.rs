@@ -6,8 +6,11 @@ use crate::api::{FINALIZER, REPLACE_ANNOTATION, Reason, RegistryToken, RegistryT
 use crate::controller::api_call::{ApiError, call};
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::unverified_tokens::unverified_problem;
+use crate::domain::observed::Observed;
 use crate::domain::protocol::Response;
-use crate::domain::status::{namespace_condition, ready_condition, waiting_condition};
+use crate::domain::status::{
+    StatusContext, StatusEvent, namespace_condition, next_status, ready_condition, waiting_condition,
+};
 use crate::metrics::StatusWriteFailure;
 use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
@@ -93,6 +96,38 @@ impl Executor<'_> {
         tracing::info!(object = %self.snapshot.key(), "finalizer removed");
         self.ctx.process_state.forget(&self.snapshot.uid());
         let _ = self.ctx.requeue_issuer.send(self.snapshot.issuer_key());
+    }
+
+    /// The status, if it belongs to this object: a restored copy has that of another one.
+    pub(super) fn own_status(&self) -> Option<&RegistryTokenStatus> {
+        let object = &self.snapshot.object;
+        object.status.as_ref().filter(|status| status.uid == object.metadata.uid)
+    }
+
+    /// Writes into the status what was found at the end of a pass. Returns whether the status says it now. The reason and
+    /// message that `problem` reads from it are emitted as an event, if the reason is new and one of `told`.
+    pub(super) async fn record(
+        &mut self,
+        observed: &Observed,
+        found: StatusEvent,
+        problem: fn(Option<&RegistryTokenStatus>) -> Option<(&str, &str)>,
+        told: &[Reason],
+    ) -> bool {
+        let former = self.snapshot.object.status.clone();
+        let context = StatusContext { now: self.ctx.clock.now(), ..StatusContext::of(observed) };
+        let status = next_status(former.as_ref(), &context, found);
+        if former.as_ref() == Some(&status) {
+            return true;
+        }
+        if !matches!(self.write_status(status).await, Response::Object(Some(_))) {
+            return false;
+        }
+        let Some((reason, message)) = problem(self.snapshot.object.status.as_ref()) else { return true };
+        let is_new = problem(former.as_ref()).is_none_or(|(former, _)| former != reason);
+        if is_new && told.iter().any(|one| one.to_string() == reason) {
+            self.ctx.events.emit(&self.snapshot.reference(), false, reason, message).await;
+        }
+        true
     }
 
     /// Writes the whole status, guarded by the version that was read. A changed `Ready` condition is also emitted as an

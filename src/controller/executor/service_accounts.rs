@@ -8,12 +8,11 @@ use crate::controller::decode::service_account::service_account;
 use crate::controller::field_manager::patch_params;
 use crate::controller::state::account_changes::Changes;
 use crate::domain::observed::Observed;
-use crate::domain::protocol::Response;
 use crate::domain::service_accounts::{
     Account, AccountState, Decision, Reading, Report, Wish, after_write, decide, known_state, must_read, prepare,
     prepared, report, wish,
 };
-use crate::domain::status::{StatusContext, StatusEvent, next_status, service_accounts_condition};
+use crate::domain::status::{StatusEvent, service_accounts_condition};
 use crate::kube_client::objects::ObjectClient;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::ResourceExt;
@@ -80,11 +79,6 @@ impl Executor<'_> {
             checked.push((record, state));
         }
         checked
-    }
-
-    pub(super) fn own_status(&self) -> Option<&RegistryTokenStatus> {
-        let object = &self.snapshot.object;
-        object.status.as_ref().filter(|status| status.uid == object.metadata.uid)
     }
 
     /// Checks one account, if that is necessary.
@@ -167,29 +161,8 @@ impl Executor<'_> {
 
     /// Writes what is known of the accounts into the status. Returns whether the status says it now.
     async fn write_report(&mut self, observed: &Observed, report: Report) -> bool {
-        let former = self.snapshot.object.status.clone();
-        let context = StatusContext { now: self.ctx.clock.now(), ..StatusContext::of(observed) };
-        let status = next_status(former.as_ref(), &context, StatusEvent::ServiceAccountsChecked(report));
-        if former.as_ref() == Some(&status) {
-            return true;
-        }
-        if !matches!(self.write_status(status).await, Response::Object(Some(_))) {
-            return false;
-        }
-        self.emit_service_accounts_event(former.as_ref()).await;
-        true
-    }
-
-    /// Emits an event when an account needs the user's attention.
-    async fn emit_service_accounts_event(&self, former: Option<&RegistryTokenStatus>) {
-        let Some((_, reason, message)) = service_accounts_condition(self.snapshot.object.status.as_ref()) else {
-            return;
-        };
-        let told = [Reason::ServiceAccountOverwritten, Reason::ServiceAccountRejected].map(|reason| reason.to_string());
-        let is_new = service_accounts_condition(former).is_none_or(|(_, former, _)| former != reason);
-        if is_new && told.iter().any(|one| one == reason) {
-            self.ctx.events.emit(&self.snapshot.reference(), false, reason, message).await;
-        }
+        let told = [Reason::ServiceAccountOverwritten, Reason::ServiceAccountRejected];
+        self.record(observed, StatusEvent::ServiceAccountsChecked(report), condition, &told).await
     }
 
     /// Removes the Secret from all recorded accounts before the finalizer is removed. The tokens are revoked already; a
@@ -241,4 +214,9 @@ fn reading_from_error(error: ApiError) -> Reading {
         ApiError::Rejected(_, message) => Reading::Rejected(message),
         other => Reading::Unavailable(other.to_string()),
     }
+}
+
+/// Reason and message of the condition.
+fn condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str)> {
+    service_accounts_condition(status).map(|(_, reason, message)| (reason, message))
 }

@@ -39,19 +39,21 @@ pub fn encode(hosts: &[String], username: &str, secret: &str) -> Result<Zeroizin
     serde_json::to_vec(&BTreeMap::from([("auths", auths)])).map(Zeroizing::new)
 }
 
+/// The login for one registry, as it is in the content. Clients set username and password, or `auth`, or all three.
 #[derive(Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     #[serde(default)]
-    username: String,
+    pub(super) username: String,
     #[serde(default)]
-    password: Zeroizing<String>,
+    pub(super) password: Zeroizing<String>,
     #[serde(default)]
-    auth: Zeroizing<String>,
+    pub(super) auth: Zeroizing<String>,
 }
 
+/// The content: an entry for each registry.
 #[derive(Deserialize)]
-struct Config {
-    auths: BTreeMap<String, Entry>,
+pub(super) struct Config {
+    pub(super) auths: BTreeMap<String, Entry>,
 }
 
 /// Parses a content with one login, the same for every registry, whose `auth` matches its username and password.

@@ -1,9 +1,7 @@
 //! The login in a Secret of type `kubernetes.io/dockerconfigjson` that another client wrote.
 
-use super::dockerconfig::DockerLogin;
+use super::dockerconfig::{Config, DockerLogin, Entry};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Deserialize;
-use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// The most registries that a message names.
@@ -18,21 +16,6 @@ pub enum UnusableLogin {
     Several(Vec<String>),
     /// It also has a login for these registries, which are not the issuer's.
     OtherRegistries(Vec<String>),
-}
-
-#[derive(Deserialize)]
-struct Config {
-    auths: BTreeMap<String, Entry>,
-}
-
-#[derive(Deserialize)]
-struct Entry {
-    #[serde(default)]
-    username: String,
-    #[serde(default)]
-    password: Zeroizing<String>,
-    #[serde(default)]
-    auth: Zeroizing<String>,
 }
 
 impl Entry {

@@ -5,14 +5,13 @@ mod cleanup;
 mod write;
 
 use super::Executor;
-use crate::api::{REGISTRIES_ANNOTATION, Reason, RecordedArgoCDRepository, RegistryTokenStatus};
+use crate::api::{REGISTRIES_ANNOTATION, Reason, RecordedArgoCDRepository};
 use crate::controller::state::secret_cache::CachedSecret;
 use crate::domain::argocd_repository::{
     Desired, Report, State, is_current, new_record, prepared, record_after, report,
 };
 use crate::domain::observed::Observed;
-use crate::domain::protocol::Response;
-use crate::domain::status::{StatusContext, StatusEvent, argocd_repository_problem, next_status};
+use crate::domain::status::{StatusEvent, argocd_repository_problem};
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 use std::time::Duration;
@@ -102,26 +101,7 @@ impl Executor<'_> {
 
     /// Writes what is known of the Secret into the status. Returns whether the status says it now.
     async fn write_argocd_report(&mut self, observed: &Observed, report: Report) -> bool {
-        let former = self.snapshot.object.status.clone();
-        let context = StatusContext { now: self.ctx.clock.now(), ..StatusContext::of(observed) };
-        let status = next_status(former.as_ref(), &context, StatusEvent::ArgoCDRepositoryChecked(report));
-        if former.as_ref() == Some(&status) {
-            return true;
-        }
-        if !matches!(self.write_status(status).await, Response::Object(Some(_))) {
-            return false;
-        }
-        self.emit_argocd_event(former.as_ref()).await;
-        true
-    }
-
-    /// Emits an event when the Secret needs the user's attention.
-    async fn emit_argocd_event(&self, former: Option<&RegistryTokenStatus>) {
-        let Some((reason, message)) = argocd_repository_problem(self.snapshot.object.status.as_ref()) else { return };
         let told = [Reason::ArgoCDRepositoryNotServed, Reason::SecretNotOwned, Reason::SecretRejected];
-        let is_new = argocd_repository_problem(former).is_none_or(|(former, _)| former != reason);
-        if is_new && told.iter().any(|one| one.to_string() == reason) {
-            self.ctx.events.emit(&self.snapshot.reference(), false, reason, message).await;
-        }
+        self.record(observed, StatusEvent::ArgoCDRepositoryChecked(report), argocd_repository_problem, &told).await
     }
 }
