@@ -19,6 +19,7 @@ pub struct SecretTemplate {
     #[schemars(extend("maxProperties" = 16, "additionalProperties" = {"type": "string", "maxLength": 63}))]
     #[x_kube(validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-._A-Za-z0-9]{0,61}[A-Za-z0-9])?$') && k.split('/')[0].size() <= 253)").message("a label's key is a name of at most 63 letters, digits, '-', '_' and '.', optionally prefixed with a DNS name and a slash, such as app or example.com/app"))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('registry-token.dev/'))").message("labels must not use the prefix registry-token.dev/, which is reserved for the operator"))]
+    #[x_kube(validation = Rule::new("!('argocd.argoproj.io/secret-type' in self)").message("labels must not contain argocd.argoproj.io/secret-type, with which Argo CD reads a Secret as a cluster or a repository: set argocdRepository instead"))]
     pub labels: BTreeMap<String, String>,
 
     /// Annotations of the Secret, at most 16 with 4 KiB in total. Annotations of this object are not inherited.

@@ -94,6 +94,11 @@ pub fn tokens() -> Vec<Case> {
             "labels must not use the prefix",
         ),
         rejected(
+            "a label of Argo CD",
+            secret(json!({"labels": {"argocd.argoproj.io/secret-type": "cluster"}})),
+            "set argocdRepository instead",
+        ),
+        rejected(
             "our annotation",
             secret(json!({"annotations": {"registry-token.dev/reservation": "x"}})),
             "annotations must not use the prefix",

@@ -86,13 +86,7 @@ impl Denied {
         self.team.until("pull", "False", "NamespaceNotAllowed").await;
         self.team.until_live_count(0).await;
         assert!(!self.team.portal.ledger().token(current_id(former)).expect("a token").is_live());
-        let object = self
-            .team
-            .until_object("pull", "without tokens", |token| {
-                let status = token.status.clone().unwrap_or_default();
-                status.token.is_none() && status.retiring.is_empty()
-            })
-            .await;
+        let object = self.until_status_without_tokens().await;
         let message = condition(&object, "NamespaceAllowed").expect("the condition")["message"].to_string();
         assert!(message.contains("has not served this namespace since 20"), "{message}");
         assert_eq!(condition(&object, "Stalled").expect("stalled")["reason"], "NamespaceNotAllowed");
@@ -100,6 +94,16 @@ impl Denied {
         assert_eq!(self.team.secret_uid("pull").await, uid, "the Secret is kept, without the login");
         assert_eq!(self.team.dockerconfigjson("pull").await, br#"{"auths":{}}"#);
         let _ = self.team.pull(&self.content).await.expect_err("the login is not accepted any more");
+    }
+
+    /// The portal knows of a revocation before the status does.
+    async fn until_status_without_tokens(&self) -> RegistryToken {
+        self.team
+            .until_object("pull", "without tokens", |token| {
+                let status = token.status.clone().unwrap_or_default();
+                status.token.is_none() && status.retiring.is_empty()
+            })
+            .await
     }
 
     /// Nothing is written to the object or its Secret, and no task is run.
@@ -193,6 +197,7 @@ async fn deletion_policy_suspension_and_an_immutable_secret_prevent_no_revocatio
     denied.label(None).await;
     denied.team.until("pull", "False", "NamespaceNotAllowed").await;
     denied.team.until_live_count(0).await;
+    denied.until_status_without_tokens().await;
     for token in [&first, &second] {
         assert!(!denied.team.portal.ledger().token(current_id(token)).expect("a token").is_live());
     }

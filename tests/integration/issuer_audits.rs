@@ -71,7 +71,8 @@ async fn gets_no_requests(team: &Team, since: usize) {
 
 #[tokio::test]
 async fn a_rate_limited_portal_gets_no_requests_after_any_operation() {
-    let team = Team::new("left-alone").await;
+    // One request at a time: no request is already on its way when the portal rejects another one.
+    let team = Team::on(stage(), "left-alone", Config::default(), json!({"limits": {"concurrency": 1}})).await;
     team.until_issuer("True", "PortalReady", &[]).await;
     let refusal = Fault::RetryAfter { status: 429, seconds: 5 };
 

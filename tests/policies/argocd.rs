@@ -12,6 +12,7 @@ const OWNED: &str = "have the label registry-token.dev/owner and an owner refere
 const WRITES: &str = "writes only its own labels and the login of a Helm repository";
 const FOREIGN: &str = "only add and remove its own finalizer";
 const OWNERS: &str = "changes neither the owner references of others";
+const LABEL: &str = "The operator does not add it to a pull";
 const DELETES: &str = "deletes only the Secrets for Argo CD that it created";
 
 fn owner(uid: &str) -> Value {
@@ -59,6 +60,34 @@ async fn a_stolen_credential_writes_for_argocd_only_what_the_operator_writes() {
     its_own_secrets_keep_their_form(&stage).await;
     secrets_of_others_are_neither_changed_nor_deleted(&stage).await;
     only_the_operator_writes_the_label(&stage).await;
+    no_pull_secret_is_read_by_argocd(&stage).await;
+}
+
+/// A pull secret may have other keys, which Argo CD would read.
+async fn no_pull_secret_is_read_by_argocd(stage: &Stage) {
+    let Stage { operator, admin, uid, .. } = stage;
+    let pull_secret = |name: &str, labels: Value| {
+        let mut secret = json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/dockerconfigjson",
+            "metadata": {"name": name, "ownerReferences": [owner(uid)], "labels": {"registry-token.dev/owner": uid}},
+            "stringData": {".dockerconfigjson": r#"{"auths":{}}"#, "server": "https://attacker.example", "config": "{}"},
+        });
+        crate::fixture::merge(&mut secret["metadata"]["labels"], labels);
+        secret
+    };
+    for kind in ["cluster", "repository", "repo-creds"] {
+        let secret = pull_secret("cluster", json!({"argocd.argoproj.io/secret-type": kind}));
+        assert_refused(kind, operator.create(&secret).await, LABEL);
+    }
+    assert_accepted("no label of Argo CD", operator.create(&pull_secret("labeled", json!({}))).await);
+    let cluster = labels(json!({"argocd.argoproj.io/secret-type": "cluster"}));
+    assert_refused("a label later", operator.patch(SECRET, "labeled", cluster.clone()).await, LABEL);
+    admin.patch(SECRET, "labeled", cluster).await.expect("patched");
+    assert_accepted("another label", operator.patch(SECRET, "labeled", labels(json!({"app": "a"}))).await);
+    let repository = labels(json!({"argocd.argoproj.io/secret-type": "repository"}));
+    assert_refused("another value", operator.patch(SECRET, "labeled", repository).await, LABEL);
+    let removed = labels(json!({"argocd.argoproj.io/secret-type": null}));
+    assert_accepted("a removal", operator.patch(SECRET, "labeled", removed).await);
 }
 
 async fn only_helm_repositories_of_an_object_are_created(stage: &Stage) {

@@ -82,6 +82,15 @@ validations:
     message: >-
       If an admission webhook changes pull secrets, exclude them from it. The operator creates only Secrets that have the
       label registry-token.dev/owner and an owner reference to the RegistryToken with this UID.
+  # Argo CD reads each Secret with this label in its namespace, whatever its type is.
+  - expression: >-
+      !variables.isPullSecret || !('argocd.argoproj.io/secret-type' in variables.labels) ||
+      variables.oldLabels[?'argocd.argoproj.io/secret-type'] == variables.labels[?'argocd.argoproj.io/secret-type']
+    reason: Forbidden
+    message: >-
+      Remove the label argocd.argoproj.io/secret-type from spec.secret.labels, and set spec.secret.argocdRepository instead:
+      Argo CD would read a pull secret with this label as a cluster or a repository. The operator does not add it to a pull
+      secret.
   - expression: request.operation != 'UPDATE' || object.type != 'kubernetes.io/service-account-token'
     reason: Forbidden
     message: >-
