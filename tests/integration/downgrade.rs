@@ -47,6 +47,7 @@ async fn write_later_values(team: &Team, control_plane: &ControlPlane) {
 #[tokio::test]
 async fn values_of_a_later_release_cost_no_token() {
     let (control_plane, operator) = own_control_plane().await;
+    control_plane.mark_modified();
     let team = Team::on(control_plane, "downgrade", Config::default(), json!({})).await;
     team.token("pull", "outlives a downgrade").await;
     let before = team.until_synced("pull").await;

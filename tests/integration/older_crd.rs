@@ -22,6 +22,7 @@ fn lenient() -> String {
 #[tokio::test]
 async fn an_invalid_object_keeps_its_token_and_blocks_no_other() {
     let (control_plane, operator) = own_control_plane().await;
+    control_plane.mark_modified();
     let team = Team::bare(control_plane, "unreadable", Config::default()).await;
     team.credentials("portal-password").await;
     // Under `Permanent` an audit suspects each token whose owner is in no cache.

@@ -12,6 +12,7 @@ const MORE_OBJECTS: usize = 200;
 #[tokio::test]
 async fn what_changed_while_the_api_server_restarted_is_handled_at_once() {
     let (control_plane, operator) = own_control_plane().await;
+    control_plane.mark_modified();
     let team = Team::on(control_plane, "repeated-lists", Config::default(), json!({})).await;
     for name in ["edited", "deleted", "without-secret"] {
         team.token(name, "before").await;

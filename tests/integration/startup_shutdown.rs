@@ -99,6 +99,7 @@ fn freeze(control_plane: &ControlPlane, signal: &str) {
 #[tokio::test]
 async fn it_stops_on_request_while_the_api_server_does_not_respond() {
     let (control_plane, working) = own_control_plane().await;
+    control_plane.mark_modified();
     let team = Team::on(control_plane, "frozen", Config::default(), json!({})).await;
     team.token("pull", "settled").await;
     team.until_synced("pull").await;

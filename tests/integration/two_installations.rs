@@ -57,6 +57,7 @@ async fn synced(team: &Team, name: &str) -> RecordedToken {
 #[tokio::test]
 async fn a_second_installation_waits_and_says_so_and_keeps_every_token_when_it_takes_over() {
     let (control_plane, first) = own_control_plane_with(elected()).await;
+    control_plane.mark_modified();
     let team = Team::on(control_plane, "installed-twice", Config::default(), json!({})).await;
     until_leads(&first).await;
     team.token("before", "of the first installation").await;

@@ -16,12 +16,15 @@ pub const OPERATOR: &str = "registry-token-operator";
 
 /// Starts the control plane, without an operator. Returns the kubeconfig of the operator's ServiceAccount too.
 pub async fn start() -> (&'static ControlPlane, PathBuf) {
-    start_with(Options { audit: true, ..Options::default() }).await
+    prepare(ControlPlane::reuse_for_test().await.expect("a control plane")).await
 }
 
 /// The same, with these options.
 pub async fn start_with(options: Options) -> (&'static ControlPlane, PathBuf) {
-    let control_plane = ControlPlane::start_for_test(options).await.expect("starts");
+    prepare(ControlPlane::start_for_test(options).await.expect("starts")).await
+}
+
+async fn prepare(control_plane: &'static ControlPlane) -> (&'static ControlPlane, PathBuf) {
     operator_process::install(control_plane).await.expect("installed");
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("kubeconfig");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/policies").display().to_string();

@@ -5,7 +5,7 @@ pub mod manifests;
 
 pub use self::manifests::{issuer_spec, merge, token};
 
-use crate::control_plane::{ControlPlane, Options, apply_object, eventually, shared};
+use crate::control_plane::{ControlPlane, apply_object, eventually, shared};
 use crate::fake_portal::{Config, FakePortal};
 use crate::operator_process::{self, Operator};
 use k8s_openapi::api::core::v1::{Event, Secret};
@@ -35,15 +35,15 @@ pub fn stage() -> &'static ControlPlane {
     control_plane
 }
 
-/// A separate control plane with an audit log, and an operator on it. It exists until the end of the test.
+/// A control plane with an audit log that no other test uses at the same time, and an operator on it. A test that changes
+/// CRDs calls [`ControlPlane::mark_modified`].
 pub async fn own_control_plane() -> (&'static ControlPlane, Operator) {
     own_control_plane_with(operator_process::Options::default()).await
 }
 
 /// The same, with these options for the operator.
 pub async fn own_control_plane_with(options: operator_process::Options) -> (&'static ControlPlane, Operator) {
-    let audited = Options { audit: true, ..Options::default() };
-    let control_plane = ControlPlane::start_for_test(audited).await.expect("starts");
+    let control_plane = ControlPlane::reuse_for_test().await.expect("a control plane");
     let operator = prepare(control_plane, &options).await;
     (control_plane, operator)
 }

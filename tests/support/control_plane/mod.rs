@@ -2,7 +2,8 @@
 //! starts in about three seconds and stops when the process that started it ends.
 //!
 //! [`shared`] is one control plane per test binary, in which each test uses its own [`ControlPlane::namespace`];
-//! [`ControlPlane::start_for_test`] starts a separate one for a test that would disturb others.
+//! [`ControlPlane::reuse_for_test`] is one for a test that would disturb others, and [`ControlPlane::start_for_test`]
+//! starts one with options of its own.
 //!
 //! `KEEP_CONTROL_PLANE=1` keeps its folder (logs, audit log, kubeconfig) for inspection.
 
@@ -17,6 +18,7 @@ mod access;
 mod assets;
 mod audit;
 mod certs;
+mod empty;
 mod error;
 mod kubectl;
 mod objects;

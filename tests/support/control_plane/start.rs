@@ -10,7 +10,7 @@ use kube::core::params::GetParams;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,8 @@ pub struct ControlPlane {
     pub(super) admin: Identity,
     pub(super) port: u16,
     pub(super) audit_marks: AtomicU64,
+    /// Whether a test changed something that is not undone for the next test.
+    pub(super) modified: AtomicBool,
 }
 
 impl ControlPlane {
@@ -83,6 +85,7 @@ impl ControlPlane {
             admin,
             port,
             audit_marks: AtomicU64::new(0),
+            modified: AtomicBool::new(false),
         };
         control_plane.wait_until_ready().await?;
         control_plane.write_kubeconfig(&control_plane.admin_config()?, &control_plane.kubeconfig_path())?;

@@ -4,10 +4,14 @@ use super::error::{Error, Result};
 use std::panic::Location;
 use std::time::{Duration, Instant};
 
-/// The pause between two checks.
-const PAUSE: Duration = Duration::from_millis(50);
+/// The first pause between two checks.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Calls `look` every 50 ms until it returns a value; panics after `limit` with what was waited for and the last error.
+/// The longest pause. A check costs CPU time here and in the API server, and many tests wait at the same time.
+const LAST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Calls `look` every 50 ms, after two seconds less and less often, until it returns a value; panics after `limit` with
+/// what was waited for and the last error.
 ///
 /// Not an `async fn`, so that the panic can name the line of the test that waits.
 #[track_caller]
@@ -44,12 +48,13 @@ where
             Ok(Err(why)) => reason = why,
             Err(_) => {}
         }
-        if start.elapsed() + PAUSE > limit {
+        let pause = (start.elapsed() / 40).clamp(FIRST_PAUSE, LAST_PAUSE);
+        if start.elapsed() + pause > limit {
             return Err(Error::new(format!(
                 "waited {:.1} s for {what}; last seen: {reason}",
                 start.elapsed().as_secs_f32()
             )));
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
