@@ -5,7 +5,7 @@ use super::error::{Context as _, Error, Result};
 use super::start::{ControlPlane, Options};
 use std::cell::RefCell;
 use std::sync::{Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How many start at the same time: each start uses all cores for some seconds, and other tests wait meanwhile.
 static STARTS: Semaphore = Semaphore::const_new(2);
@@ -25,29 +25,29 @@ thread_local! {
 /// A control plane until the end of its test.
 struct InUse {
     control_plane: &'static ControlPlane,
-    reusable: bool,
+    /// The place of a reusable one, which is free again when the control plane is empty or has stopped.
+    place: Option<SemaphorePermit<'static>>,
 }
 
 impl Drop for InUse {
     fn drop(&mut self) {
         let control_plane = self.control_plane;
-        if self.reusable {
+        match self.place.take() {
             // The next test does not wait for it, unless it needs it.
-            let _ = std::thread::spawn(move || give_back(control_plane));
-        } else {
-            control_plane.stop();
+            Some(place) => drop(std::thread::spawn(move || give_back(control_plane, place))),
+            None => control_plane.stop(),
         }
     }
 }
 
 /// Empties it for the next test, and stops it if that fails.
-fn give_back(control_plane: &'static ControlPlane) {
+fn give_back(control_plane: &'static ControlPlane, place: SemaphorePermit<'static>) {
     if empty(control_plane).is_ok() {
         IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(control_plane);
     } else {
         control_plane.stop();
     }
-    REUSABLE.add_permits(1);
+    drop(place);
 }
 
 fn empty(control_plane: &ControlPlane) -> Result<()> {
@@ -65,20 +65,20 @@ impl ControlPlane {
     /// Starts a control plane for the current test. It stops when the calling thread ends.
     pub async fn start_for_test(options: Options) -> Result<&'static Self> {
         let control_plane = start_limited(options).await?;
-        STARTED.with_borrow_mut(|started| started.push(InUse { control_plane, reusable: false }));
+        STARTED.with_borrow_mut(|started| started.push(InUse { control_plane, place: None }));
         Ok(control_plane)
     }
 
     /// A control plane with an audit log for the current test, which may have served other tests: it contains no
     /// namespaces, policies, roles and custom objects of theirs. When the calling thread ends, another test may get it.
     pub async fn reuse_for_test() -> Result<&'static Self> {
-        REUSABLE.acquire().await.context("waiting for the control plane of another test")?.forget();
+        let place = REUSABLE.acquire().await.context("waiting for the control plane of another test")?;
         let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let control_plane = match idle {
             Some(control_plane) => control_plane,
             None => start_limited(Options { audit: true, ..Options::default() }).await?,
         };
-        STARTED.with_borrow_mut(|started| started.push(InUse { control_plane, reusable: true }));
+        STARTED.with_borrow_mut(|started| started.push(InUse { control_plane, place: Some(place) }));
         Ok(control_plane)
     }
 }
