@@ -58,6 +58,8 @@ pub enum Reason {
     DescriptionRejected,
     /// The portal accepted the description but shows a different text.
     DescriptionAltered,
+    /// The portal cannot change the description of a token. The next token gets the one of the spec.
+    EditUnsupported,
     /// Rotations that are due begin in a window.
     RotationWindowsApply,
     /// A rotation window is not valid, or does not open in time. It is ignored.

@@ -38,7 +38,9 @@ pub fn issuer_info(world: &World) -> IssuerInfo {
         deleting: world.issuer.deleting,
         has_finalizer: true,
         list_visible: !world.config.list_denied,
+        can_edit: true,
         keep_marker: world.config.keep_marker,
+        login_shared: false,
         login_check: world.config.login,
         requested_annotations: world.issuer.requested.clone(),
     }

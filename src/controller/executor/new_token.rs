@@ -29,7 +29,7 @@ impl Executor<'_> {
              Correct or remove {} of the issuer",
             issuer.info.portal.kind.spec_fields().id_output
         ));
-        if issuer.info.list_visible {
+        if issuer.info.list_visible || issuer.info.login_shared {
             return Response::InvalidToken(problem);
         }
         // No list shows the correct id, and the token with the reported id must not be revoked: only the username is
@@ -45,15 +45,19 @@ impl Executor<'_> {
         let named = self.ctx.tokens.filter(|object| object.names_issuer(&key) && object.may_have_token(&token.id));
         named.iter().filter_map(|cached| cached.unpack()).any(|object| {
             let is_own = object.uid().as_deref() == Some(own.as_str());
-            let has = |live: &TokenRef| same_id(&live.id, &token.id) && !(is_own && live == token);
+            // Where the username is shared, an id that the object already has was reused for another token.
+            let is_same = |live: &TokenRef| is_own && !issuer.info.login_shared && live == token;
+            let has = |live: &TokenRef| same_id(&live.id, &token.id) && !is_same(live);
             is_at_portal(&object, portal)
                 && proved_tokens(&object, &keys).iter().any(|held| held.is_live && has(&held.token))
         })
     }
 
-    /// Returns the rows, unless one of them is the uncommitted token with an id that cannot be recorded.
+    /// Returns the rows, unless one of them is the uncommitted token with an id that cannot be recorded. A shared username
+    /// does not identify it.
     pub(crate) fn check_rows(&self, issuer: &ConnectedIssuer, rows: Vec<TokenRow>) -> Response {
-        let uncommitted = self.uncommitted.as_ref().map(|token| token.username.as_str());
+        let identifying = self.uncommitted.as_ref().filter(|_| !issuer.info.login_shared);
+        let uncommitted = identifying.map(|token| token.username.as_str());
         let invalid_row = rows.iter().find_map(|row| {
             let is_ours = uncommitted == Some(row.token.username.as_str());
             TokenName::parse(&row.token.id).err().filter(|_| is_ours).map(|why| (row.token.clone(), why))

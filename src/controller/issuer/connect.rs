@@ -6,6 +6,7 @@ use crate::controller::annotations::requested;
 use crate::controller::context::Context;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
 use crate::controller::state::issuer_cache::{ConnectedIssuer, NamespaceRule, RegistryEndpoint};
+use crate::domain::model::capabilities::LoginName;
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::marker::IssuerTag;
@@ -74,7 +75,9 @@ pub async fn connect(
         deleting: object.deleting(),
         has_finalizer,
         list_visible: resolved.capabilities.list_visible(),
-        keep_marker: spec.ownership_marker == OwnershipMarker::Permanent,
+        can_edit: resolved.capabilities.edit,
+        keep_marker: spec.ownership_marker == OwnershipMarker::Permanent || !resolved.capabilities.edit,
+        login_shared: resolved.capabilities.login_name == LoginName::Shared,
         login_check: spec.login_check,
         requested_annotations: requested(object.annotations(), ["issuerRotate", "issuerReplace"]),
     };

@@ -185,7 +185,9 @@ fn find_marker(observed: &Observed) -> FinalizeTransition {
     let Some(token) = StatusView::of(&observed.object).token.as_ref().map(TokenRef::from) else {
         return orphan_checked(observed);
     };
-    match observed.issuer_info().and_then(|issuer| issuer.evidence().query_token(&token)) {
+    // A marker that cannot be removed stays recorded in the Secret.
+    let editable = observed.issuer_info().filter(|issuer| issuer.can_edit);
+    match editable.and_then(|issuer| issuer.evidence().query_token(&token)) {
         Some(query) => Transition::Perform(Request::QueryRows(query), Finalizing::FindingMarker(observed.now)),
         // If rows cannot be read, an audit cannot read them either; but it may be able to later.
         None => orphan_with_markers(observed),

@@ -185,6 +185,13 @@ fn with_a_hidden_list_no_audit_sees_an_orphans_marker() {
 }
 
 #[test]
+fn a_marker_that_cannot_be_removed_stays_known_in_the_secret() {
+    let mut world = World::of(orphaned(at_rest()));
+    change_issuer(&mut world.observed, |issuer| (issuer.can_edit, issuer.keep_marker) = (false, true));
+    assert_eq!(finalized(world), ["close", "orphan, marked", "remove finalizer"], "no edit is sent");
+}
+
+#[test]
 fn without_its_issuer_an_orphan_is_finalized_as_it_is_and_its_markers_stay_known() {
     for issuer in [IssuerState::Missing, not_ready()] {
         let observed = Observed { issuer: issuer.clone(), ..orphaned(at_rest()) };

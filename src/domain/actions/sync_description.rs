@@ -1,7 +1,7 @@
 //! Makes the portal show the description of the spec.
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
-use crate::api::Reason;
+use crate::api::{ROTATE_ANNOTATION, Reason};
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{RETRY_HINT, transient};
 use crate::domain::model::status_view::StatusView;
@@ -47,7 +47,7 @@ pub fn begin(observed: &Observed) -> SyncDescriptionTransition {
         (None, Some(query)) => syncing.transition_to(Request::QueryRows(query), Stage::FindingRow),
         // A token that this pass requested is known to exist. If rows cannot be read, the token is identified by id and
         // username only.
-        _ => syncing.edit(),
+        _ => syncing.edit(observed),
     }
 }
 
@@ -61,7 +61,11 @@ impl SyncingDescription {
         self.transition_to(Request::QueryRows(rows), stage)
     }
 
-    fn edit(self) -> SyncDescriptionTransition {
+    /// A token that cannot be edited keeps its description. No other token is requested for that.
+    fn edit(self, observed: &Observed) -> SyncDescriptionTransition {
+        if observed.issuer_info().is_some_and(|issuer| !issuer.can_edit) {
+            return self.write_status(observed, edit_unsupported());
+        }
         let (token, description) = (self.token.clone(), self.wanted.clone());
         self.transition_to(Request::EditDescription { token, description }, Stage::Editing)
     }
@@ -83,7 +87,7 @@ impl StateMachine for SyncingDescription {
                     Some(row) if row.description == self.wanted => {
                         self.write_status(observed, StatusEvent::DescriptionSynced)
                     }
-                    Some(_) => self.edit(),
+                    Some(_) => self.edit(observed),
                     // The condition reports the rejection until the token is listed again, or replaced.
                     None if StatusView::of(&observed.object).edit_rejected => Transition::Done(Outcome::Redecide),
                     None => Transition::Done(Outcome::Failed(not_listed())),
@@ -115,6 +119,13 @@ impl StateMachine for SyncingDescription {
 fn not_listed() -> Problem {
     let message = "the token is missing from the portal's list, so its description is not edited yet: it may have been revoked, which the next audit detects";
     transient(Reason::TokenNotFound, message.to_owned())
+}
+
+fn edit_unsupported() -> StatusEvent {
+    let message = format!(
+        "the portal cannot change the description of a token: it keeps the former one until it is replaced. To request a token with the new description, annotate this object with {ROTATE_ANNOTATION}"
+    );
+    StatusEvent::DescriptionNotSynced(Reason::EditUnsupported, message)
 }
 
 fn description_altered() -> StatusEvent {

@@ -151,6 +151,55 @@ fn a_description_that_the_portal_trims_is_edited_once_more_and_then_reported_as_
     assert_eq!(decide(&world.observed), Action::SyncDescription, "but a different text is");
 }
 
+/// The spec has another description than the token, which cannot be edited.
+fn uneditable(shown: &str) -> World {
+    let mut world = edited(&marker(&first_attempt()).append_to(shown));
+    change_issuer(&mut world.observed, |issuer| (issuer.can_edit, issuer.keep_marker) = (false, true));
+    world
+}
+
+#[test]
+fn a_token_that_cannot_be_edited_keeps_its_description_and_is_not_replaced() {
+    let mut world = uneditable("before");
+    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
+    assert_eq!(decide(&world.observed), Action::SyncDescription);
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    assert_eq!(world.labels, ["find 17", "status"]);
+    let status = world.statuses().next().expect("a status");
+    let said = crate::domain::model::conditions::find(&status.conditions, crate::api::ConditionType::DescriptionSynced);
+    let told = said.map(|one| (one.status.as_str(), one.reason.as_str()));
+    assert_eq!(told, Some(("False", "EditUnsupported")));
+    assert!(said.is_some_and(|one| one.message.contains("registry-token.dev/rotate")), "{said:?}");
+    assert!(StatusView::of(&world.observed.object).ready, "pods can pull");
+    let reported = crate::domain::status::waiting_condition(Some(status));
+    assert_eq!(reported.map(|(_, reason, _)| reason), Some("EditUnsupported"), "an event says so");
+    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
+    let shown = hash64(&marker(&first_attempt()).append_to("before"));
+    for upstream in [UpstreamState::Unknown, UpstreamState::Present(shown)] {
+        let later = Observed {
+            upstream,
+            normalized_description: Some(shown).filter(|_| upstream != UpstreamState::Unknown),
+            ..world.observed.clone()
+        };
+        assert_eq!(decide(&later), Action::Idle, "neither an edit nor a token, whatever the audit shows");
+    }
+}
+
+#[test]
+fn a_token_that_cannot_be_edited_and_has_the_description_is_synced() {
+    let mut world = uneditable("after");
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    assert_eq!((world.labels.clone(), synced(&world)), (vec!["find 17".to_owned(), "status".to_owned()], true));
+    let submitted = |text: &str| {
+        let mut world = uneditable(text);
+        world.observed.submitted_description = Some(marker(&first_attempt()).append_to(text));
+        assert_eq!(run(&mut world), Outcome::Redecide);
+        assert_eq!(world.labels, ["status"], "this pass requested it: nothing is asked");
+        synced(&world)
+    };
+    assert!(submitted("after") && !submitted("before"));
+}
+
 #[test]
 fn without_token_or_issuer_there_is_nothing_to_sync() {
     let untold = at_rest_with(|observed| observed.object.status = None);

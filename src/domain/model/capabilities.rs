@@ -6,16 +6,16 @@ use std::time::Duration;
 /// part of the operator assumes its present value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// The description of a token can be edited. Not read yet: the core edits the description of each new token, to
-    /// remove the marker. A portal without this needs an issuer with `ownershipMarker: Permanent`, and no edits in
-    /// `decide`.
+    /// The description of a token can be edited. If not, a token keeps its description and the marker in it, whatever
+    /// `ownershipMarker` says, and a changed description is reported (`EditUnsupported`) until the next token.
     pub edit: bool,
     /// The maximum length of a description in characters, including the marker of a new token; `None` means no limit.
     pub description_max: Option<usize>,
-    /// What identifies a token whose response was lost. The core writes a marker into each description so far.
+    /// What identifies a token whose response was lost. The core writes a marker into each description, which is the
+    /// name where names are unique. A portal with unique names rejects a name that exists; as no other request uses the
+    /// name of an attempt, its client reports this as an unknown outcome: an earlier delivery created the token.
     pub handle: TokenHandle,
-    /// Whose name a token logs in with. Not read yet: the core, the executor and the audit recognize a token by its
-    /// username, and compare the login in a Secret with it.
+    /// Whose name a token logs in with. A shared one identifies no token.
     pub login_name: LoginName,
     /// What the list shows to the portal user.
     pub list: TokenList,
@@ -60,7 +60,8 @@ pub enum TokenHandle {
 pub enum LoginName {
     /// Each token has its own.
     PerToken,
-    /// All tokens of the portal user have the same.
+    /// All tokens of the portal user have the same. Then no id of a token may equal that name, because a token that is
+    /// recorded with its username as its id is identified by its username.
     Shared,
 }
 

@@ -40,8 +40,13 @@ pub struct IssuerInfo {
     pub has_finalizer: bool,
     /// The portal user can list tokens.
     pub list_visible: bool,
+    /// The description of a token can be edited. If not, each token keeps the one with which it was requested, including
+    /// the marker.
+    pub can_edit: bool,
     /// The marker stays in the description.
     pub keep_marker: bool,
+    /// All tokens of the portal user log in with the same username, which therefore identifies none of them.
+    pub login_shared: bool,
     /// Whether logins are verified at the registries.
     pub login_check: LoginCheck,
     /// Requests by annotation for all tokens of the issuer, with keys as in `status.handledAnnotations`.

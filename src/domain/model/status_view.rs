@@ -36,7 +36,7 @@ pub struct StatusView {
     pub observed_generation: Option<i64>,
     /// Generation whose description the portal shows.
     pub description_synced: Option<i64>,
-    /// Generation whose description the portal rejected or altered.
+    /// Generation whose description the portal rejected, altered, or cannot show for this token.
     pub description_rejected: Option<i64>,
     /// The portal rejected the description of the object's current generation.
     pub edit_rejected: bool,
@@ -90,7 +90,8 @@ impl StatusView {
         let generation_if =
             |wanted: bool| description.filter(|_| wanted).and_then(|condition| condition.observed_generation);
         let synced = description.is_some_and(|condition| condition.status == "True");
-        let refusals = [Reason::DescriptionRejected, Reason::DescriptionAltered].map(|reason| reason.to_string());
+        let refusals = [Reason::DescriptionRejected, Reason::DescriptionAltered, Reason::EditUnsupported]
+            .map(|reason| reason.to_string());
         let refused = description.is_some_and(|condition| refusals.contains(&condition.reason));
         let rejected = description.is_some_and(|condition| {
             condition.reason == Reason::DescriptionRejected.to_string()

@@ -8,7 +8,8 @@ use crate::domain::model::conditions::{self, ConditionStatus};
 #[must_use]
 pub fn waiting_condition(status: Option<&RegistryTokenStatus>) -> Option<(&str, &str, &str)> {
     let conditions = &status?.conditions;
-    let refused = [Reason::DescriptionRejected.to_string(), Reason::DescriptionAltered.to_string()];
+    let refused = [Reason::DescriptionRejected, Reason::DescriptionAltered, Reason::EditUnsupported]
+        .map(|reason| reason.to_string());
     let mut progress = [ConditionType::Stalled, ConditionType::Reconciling].into_iter();
     let condition = progress.find_map(|kind| conditions::find(conditions, kind));
     let description = conditions::find(conditions, ConditionType::DescriptionSynced);

@@ -125,7 +125,9 @@ pub fn issuer_info() -> IssuerInfo {
         deleting: false,
         has_finalizer: true,
         list_visible: true,
+        can_edit: true,
         keep_marker: false,
+        login_shared: false,
         login_check: LoginCheck::Required,
         requested_annotations: BTreeMap::new(),
     }

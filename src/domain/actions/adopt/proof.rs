@@ -31,6 +31,10 @@ impl Adopting {
     /// another token than it names, the accepted login proves nothing about the one that it names.
     pub(super) fn login_accepted(self, observed: &Observed, content: &SecretContent) -> AdoptTransition {
         let (id, username) = (self.stored.id.clone(), self.stored.signature.username.clone());
+        // A shared username is the same in every login; but a login of the operator has a valid checksum.
+        if login_shared(observed) && matches!(content, SecretContent::Login { checksum_valid: false, .. }) {
+            return self.not_proved(observed, Some(TokenRef { id, username }));
+        }
         let in_secret = match content {
             SecretContent::Login { username, .. } => Some(username),
             SecretContent::Immutable { username } => username.as_ref(),
@@ -132,7 +136,14 @@ pub(super) fn not_listed() -> Problem {
 }
 
 /// Whether a login may prove a token without MAC and marker: the key may have been lost, and status names no proved
-/// token.
+/// token. A login with a shared username proves none.
 fn may_be_proved_by_login(observed: &Observed) -> bool {
-    checks_login(observed) && may_be_from_lost_key(&observed.object) && StatusView::of(&observed.object).token.is_none()
+    checks_login(observed)
+        && !login_shared(observed)
+        && may_be_from_lost_key(&observed.object)
+        && StatusView::of(&observed.object).token.is_none()
+}
+
+fn login_shared(observed: &Observed) -> bool {
+    observed.issuer_info().is_some_and(|issuer| issuer.login_shared)
 }

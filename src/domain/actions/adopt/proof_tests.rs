@@ -4,6 +4,7 @@
 use super::tests::{CLEARED, MODES, cleared, hidden, run, unrecorded, unsigned};
 use super::*;
 use crate::api::{LoginCheck, Reason};
+use crate::domain::protocol::SecretContent;
 use crate::domain::test_support::{World, at, at_rest, change_issuer, row};
 
 /// An object that was created before the operator's key.
@@ -85,6 +86,36 @@ fn after_the_key_is_lost_a_token_is_proved_by_its_login_and_the_only_row_of_its_
     assert!(
         matches!(run(&mut waiting), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenUnverified)
     );
+}
+
+#[test]
+fn after_the_key_is_lost_a_shared_username_proves_no_token() {
+    let mut world = key_lost(unrecorded()).listing(&[row("17", "prod")]);
+    world.content = crate::domain::test_support::login_content("tw-17");
+    change_issuer(&mut world.observed, |issuer| issuer.login_shared = true);
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    let expected = ["read secret", "find 17", "read object", "status", "clear token"];
+    assert_eq!(world.labels, expected, "reported, although it is the only token");
+}
+
+#[test]
+fn a_shared_login_of_another_token_is_not_waited_for() {
+    let holding = |checksum_valid| {
+        let mut world = unrecorded().listing(&[]).with_login_result(LoginResult::Accepted);
+        let (username, registries_match, template_applied) = ("tw-17".to_owned(), true, true);
+        world.content = SecretContent::Login { username, registries_match, checksum_valid, template_applied };
+        change_issuer(&mut world.observed, |issuer| issuer.login_shared = true);
+        world
+    };
+    let read = ["read secret", "find 17", "log in", "read content"];
+    let mut own = holding(true);
+    assert!(
+        matches!(run(&mut own), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenNotFound)
+    );
+    assert_eq!(own.labels, read, "the list may lag");
+    let labels = cleared(holding(false));
+    assert_eq!(labels[..4], read);
+    assert_eq!(labels[4..], ["read object", "clear token"]);
 }
 
 #[test]

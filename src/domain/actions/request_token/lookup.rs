@@ -41,7 +41,13 @@ impl RequestingToken {
             Response::UnusableToken { token, problem } => return self.revoke_new(token, Outcome::Failed(problem)),
             _ => vec![],
         };
-        match rows.into_iter().find(|row| row.token.username == username) {
+        let login_shared = observed.issuer_info().is_some_and(|issuer| issuer.login_shared);
+        let mut named = rows.into_iter().filter(|row| row.token.username == username);
+        match named.next() {
+            // The request was delivered twice, and it is unknown to which of the tokens the password belongs.
+            Some(_) if login_shared && named.next().is_some() => {
+                self.revoke_possible(Outcome::Failed(outcome_unknown()))
+            }
             Some(row) => self.verify_new_login(observed, row.token),
             None if left > 0 && !self.is_overdue(observed) => {
                 let wait = BASE_WAIT * 4_u32.pow(u32::from(MAX_LOOKUPS.saturating_sub(left)));

@@ -1,6 +1,7 @@
 //! The lookup of the id of a new token.
 
 use super::*;
+use crate::domain::model::token::TokenRow;
 
 #[test]
 fn an_id_that_the_response_lacks_is_looked_up_by_the_marker() {
@@ -44,6 +45,18 @@ fn a_row_with_another_username_is_not_the_token_of_the_response() {
     world.returns_id = false;
     assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestOutcomeUnknown));
     assert!(!world.labels.iter().any(|word| word.starts_with("commit")), "{:?}", world.labels);
+}
+
+#[test]
+fn of_two_tokens_with_the_marker_and_the_same_username_none_is_kept() {
+    let named =
+        |id: &str| TokenRow { token: TokenRef { id: id.into(), username: "tw-18".into() }, ..row(id, &marked()) };
+    let two = || Response::Rows(vec![named("18"), named("19")]);
+    let mut world = World::of(new_object()).on("find marker", two()).on("find marker", two());
+    change_issuer(&mut world.observed, |issuer| issuer.login_shared = true);
+    world.returns_id = false;
+    assert_eq!(reason(&run(&mut world, Cause::First)), Some(Reason::RequestOutcomeUnknown));
+    after_token(&world.labels, &["find marker", "audit", "clear reservation", "find marker", "revoke 19", "revoke 18"]);
 }
 
 #[test]
