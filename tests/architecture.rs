@@ -139,19 +139,21 @@ fn portal_and_registry_know_the_types_of_the_core_and_none_of_its_decisions() {
 
 #[test]
 fn only_connect_names_a_type_of_portal() {
-    let is_allowed = |source: &Source| {
-        ["api", "cli"].contains(&source.module.as_str())
-            || source.path.starts_with("portal/thinkwise")
-            // The declaration of the module.
-            || source.path == Path::new("portal/mod.rs")
-    };
-    let mut wrong = vec![];
-    for source in sources().iter().filter(|source| !is_allowed(source)) {
-        let lines = source.code.lines().map(str::to_lowercase).filter(|line| line.contains("thinkwise"));
-        wrong.extend(lines.map(|line| format!("{}: {}", source.path.display(), line.trim())));
+    for name in ["thinkwise", "gitea"] {
+        let is_allowed = |source: &Source| {
+            ["api", "cli"].contains(&source.module.as_str())
+                || source.path.starts_with(format!("portal/{name}"))
+                // The declaration of the module.
+                || source.path == Path::new("portal/mod.rs")
+        };
+        let mut wrong = vec![];
+        for source in sources().iter().filter(|source| !is_allowed(source)) {
+            let lines = source.code.lines().map(str::to_lowercase).filter(|line| line.contains(name));
+            wrong.extend(lines.map(|line| format!("{}: {}", source.path.display(), line.trim())));
+        }
+        let [connect] = &wrong[..] else { panic!("{}", wrong.join("\n")) };
+        assert!(connect.starts_with("portal/connect.rs:"), "{connect}");
     }
-    let [connect] = &wrong[..] else { panic!("{}", wrong.join("\n")) };
-    assert!(connect.starts_with("portal/connect.rs:"), "{connect}");
 }
 
 #[test]

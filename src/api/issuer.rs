@@ -1,11 +1,12 @@
 //! Issuers: a portal and how to connect to it.
 
 use super::duration::{ShortDuration, default_grace_period};
+use super::gitea::{self, Gitea};
 use super::limits::{Audit, Limits};
 use super::portal::{PortalConnection, PortalType, SpecFields};
 use super::registry::Registry;
 use super::thinkwise::tasks::TaskForm;
-use super::thinkwise::{SPEC_FIELDS, Thinkwise};
+use super::thinkwise::{self, Thinkwise};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
@@ -23,11 +24,17 @@ use serde::{Deserialize, Serialize};
     doc = "A vendor's portal that issues registry tokens, for the whole cluster.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea'].url", priority = 1),
     printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
-        .message("type Thinkwise requires spec.thinkwise with the portal's url and auth")
+    validation = Rule::new("(self.spec.type == 'Thinkwise') == has(self.spec.thinkwise)")
+        .message("type Thinkwise requires spec.thinkwise with the portal's url and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("(self.spec.type == 'Gitea') == has(self.spec.gitea)")
+        .message("type Gitea requires spec.gitea with Gitea's url, user and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("self.spec.type != 'Gitea' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
+        .message("type Gitea requires spec.registries: set the host of Gitea, where its container registry is")
         .field_path(".spec")
 )]
 #[serde(rename_all = "camelCase")]
@@ -55,11 +62,17 @@ pub struct ClusterTokenIssuerSpec {
     doc = "A vendor's portal that issues registry tokens, for one namespace.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec.thinkwise.url", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea'].url", priority = 1),
     printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    validation = Rule::new("self.spec.type != 'Thinkwise' || has(self.spec.thinkwise)")
-        .message("type Thinkwise requires spec.thinkwise with the portal's url and auth")
+    validation = Rule::new("(self.spec.type == 'Thinkwise') == has(self.spec.thinkwise)")
+        .message("type Thinkwise requires spec.thinkwise with the portal's url and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("(self.spec.type == 'Gitea') == has(self.spec.gitea)")
+        .message("type Gitea requires spec.gitea with Gitea's url, user and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("self.spec.type != 'Gitea' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
+        .message("type Gitea requires spec.registries: set the host of Gitea, where its container registry is")
         .field_path(".spec")
 )]
 pub struct TokenIssuerSpec {
@@ -79,8 +92,12 @@ pub struct IssuerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thinkwise: Option<Thinkwise>,
 
+    /// Configuration of Gitea or Forgejo.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gitea: Option<Gitea>,
+
     /// Registries that accept the token. Each becomes an entry of the pull secret. Defaults to
-    /// `registry.thinkwisesoftware.com`. All `caBundle`s together have at most 64 KiB.
+    /// `registry.thinkwisesoftware.com`; required for type `Gitea`. All `caBundle`s together have at most 64 KiB.
     #[serde(default = "default_registries")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["host".into()]))]
@@ -102,8 +119,8 @@ pub struct IssuerSpec {
     pub login_check: LoginCheck,
 
     /// Whether the operator's marker stays in the description. `Transient` (default): the marker is removed once the
-    /// token is stored. `Permanent`: the marker stays, so that an audit also finds tokens left behind by a
-    /// force-deleted object or a restored cluster.
+    /// token is stored, unless the portal cannot edit descriptions (type `Gitea`). `Permanent`: the marker stays, so that
+    /// an audit also finds tokens left behind by a force-deleted object or a restored cluster.
     #[serde(default)]
     pub ownership_marker: OwnershipMarker,
 }
@@ -194,7 +211,7 @@ pub struct IssuerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub portal: Option<PortalLocation>,
 
-    /// Names found in the portal's `$metadata`, or set in the spec and present in `$metadata`.
+    /// Names found in the portal's `$metadata`, or set in the spec and present in `$metadata`. Only for type `Thinkwise`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolved: Option<ResolvedPortal>,
 
@@ -244,7 +261,7 @@ pub struct PortalLocation {
     pub kind: PortalType,
     /// The root URL of the portal.
     pub url: String,
-    /// Part of the portal to which the tokens belong. For Thinkwise: the application.
+    /// Part of the portal to which the tokens belong. For Thinkwise: the application; for Gitea: the user.
     pub scope: String,
 }
 
@@ -253,7 +270,8 @@ impl PortalType {
     #[must_use]
     pub const fn spec_fields(self) -> &'static SpecFields {
         match self {
-            Self::Thinkwise => &SPEC_FIELDS,
+            Self::Thinkwise => &thinkwise::SPEC_FIELDS,
+            Self::Gitea => &gitea::SPEC_FIELDS,
         }
     }
 }
@@ -265,6 +283,7 @@ impl IssuerSpec {
     pub fn connection(&self) -> Option<PortalConnection<'_>> {
         match self.r#type {
             PortalType::Thinkwise => self.thinkwise.as_ref().map(Thinkwise::connection),
+            PortalType::Gitea => self.gitea.as_ref().map(Gitea::connection),
         }
     }
 }

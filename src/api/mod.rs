@@ -9,6 +9,7 @@ mod auth;
 mod cluster_registry_token;
 mod crd;
 mod duration;
+mod gitea;
 mod issuer;
 mod issuer_ref;
 mod limits;
@@ -44,6 +45,7 @@ pub use cluster_registry_token::{
 };
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
+pub use gitea::Gitea;
 pub use issuer::{
     AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck,
     NamespacesFrom, OwnershipMarker, PortalLocation, ResolvedPortal, TokenIssuer, TokenIssuerSpec,

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum PortalType {
     /// The Thinkwise Community Portal, served by Indicium.
     Thinkwise,
+    /// Gitea or Forgejo.
+    Gitea,
 }
 
 /// Fields of a portal's configuration that messages tell the admin to change, as paths from `spec`.

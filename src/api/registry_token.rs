@@ -218,7 +218,7 @@ pub struct RecordedPortal {
     pub kind: PortalType,
     /// The root URL of the portal.
     pub url: String,
-    /// Part of the portal to which the token belongs. For Thinkwise: the application.
+    /// Part of the portal to which the token belongs. For Thinkwise: the application; for Gitea: the user.
     pub scope: String,
     /// The portal user or client that requested the token.
     pub user: String,

@@ -19,6 +19,7 @@ pub fn connect(
 ) -> Result<LimitedPortal, PortalError> {
     let portal: Box<dyn Portal> = match settings.spec.r#type {
         PortalType::Thinkwise => Box::new(super::thinkwise::connect(settings, OnCall::clone(&on_call))?),
+        PortalType::Gitea => Box::new(super::gitea::connect(settings)?),
     };
     Ok(LimitedPortal::new(portal, limiter, claim, on_call))
 }

@@ -4,6 +4,7 @@ mod call;
 mod claim;
 mod connect;
 mod error;
+pub mod gitea;
 mod limited;
 pub mod rate_limit;
 mod settings;
@@ -40,7 +41,8 @@ pub struct IssuedToken {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortalInterface {
     /// The names and the invocation form, for the issuer's status: those set in the spec, and those that were discovered.
-    pub names: ResolvedPortal,
+    /// `None` if nothing is discovered.
+    pub names: Option<ResolvedPortal>,
     /// What the portal can do.
     pub capabilities: Capabilities,
     /// Possible mistakes in the spec that do not prevent its use; human-readable.

@@ -15,6 +15,8 @@ mod delivery;
 mod fake_portal;
 #[path = "../support/fake_portal/self_test.rs"]
 mod fake_portal_tests;
+#[path = "gitea_client/mod.rs"]
+mod gitea_client;
 #[path = "health_port.rs"]
 mod health_port;
 #[path = "portal_client/mod.rs"]

@@ -140,3 +140,26 @@ async fn kubectl_shows_the_columns() {
     let wide = control_plane.kubectl_ok(&["get", "rtok", "-o", "wide", "-n", &namespace], None).await.expect("shown");
     assert!(wide.lines().next().expect("a header").contains("ISSUER"));
 }
+
+#[tokio::test]
+async fn kubectl_shows_the_url_of_an_issuer_that_never_connected() {
+    let control_plane = stage();
+    let namespace = control_plane.namespace("issuer-columns").await.expect("a namespace");
+    let basic = json!({"type": "Basic", "basic": {"secretRef": {"name": "absent"}}});
+    let thinkwise = json!({"url": "https://portal.example.com/indicium/iam/a", "auth": basic});
+    let gitea = json!({"url": "https://git.example.com", "user": "bot", "auth": basic});
+    for (kind, member, value) in [("Thinkwise", "thinkwise", &thinkwise), ("Gitea", "gitea", &gitea)] {
+        let issuer = json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
+            "metadata": {"name": member, "namespace": namespace},
+            "spec": {"type": kind, member: value, "registries": [{"host": "registry.example.com"}]},
+        });
+        control_plane.apply(&issuer.to_string()).await.expect("applied");
+        let shown = ["get", "tiss", member, "-o", "wide", "-n", &namespace];
+        let shown = control_plane.kubectl_ok(&shown, None).await.expect("shown");
+        let (header, row) = shown.split_once('\n').expect("two lines");
+        assert!(header.contains("URL"), "{header}");
+        let url = value["url"].as_str().expect("a URL");
+        assert!(row.split_whitespace().any(|cell| cell == url), "{shown}");
+    }
+}

@@ -38,6 +38,7 @@ pub fn issuers(kind: &str) -> Vec<Case> {
     all.extend(tasks());
     all.extend(forms());
     all.extend(limits_and_registries());
+    all.extend(crate::admission_gitea_cases::gitea());
     if kind == "ClusterTokenIssuer" {
         let allowed = |change: Value| spec(json!({"allowedNamespaces": change}));
         all.push(accepted("a selector", allowed(json!({"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}))));

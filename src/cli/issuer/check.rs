@@ -1,7 +1,7 @@
 //! `check`: compares an issuer with its portal. Changes nothing.
 
 use super::issuer_file::IssuerFile;
-use crate::api::Thinkwise;
+use crate::api::{PortalType, Thinkwise};
 use crate::cli::args::CheckArgs;
 use crate::cli::error::CliError;
 use crate::cli::report;
@@ -97,6 +97,11 @@ async fn check_bound_row(portal: &ThinkwisePortal, catalog: &Catalog, interface:
 
 /// Credentials and CA from the command line, or else from where the issuer refers to.
 async fn portal_settings(arguments: &CheckArgs, file: &IssuerFile) -> Result<ThinkwiseSettings, CliError> {
+    if file.spec.r#type != PortalType::Thinkwise {
+        return Err(
+            "check supports issuers of type Thinkwise only: apply the issuer, and read its condition Ready".into()
+        );
+    }
     let thinkwise = file.spec.thinkwise.clone().ok_or("spec.thinkwise is missing: type Thinkwise requires it")?;
     let given = arguments.credentials.read()?;
     let ca_given = arguments.credentials.read_ca()?;

@@ -132,7 +132,8 @@ where
 fn portal_changed(ctx: &Context, object: &dyn AnyIssuer, dependents: &[Arc<CachedToken>]) -> Option<Problem> {
     let previous = object.status()?.portal.clone()?;
     let now = object.spec().connection()?;
-    if previous.url == now.url && previous.scope == now.scope {
+    let is_same_type = previous.kind == object.spec().r#type;
+    if is_same_type && previous.url == now.url && previous.scope == now.scope {
         return None;
     }
     let lives = |token: &&Arc<CachedToken>| {
@@ -140,7 +141,9 @@ fn portal_changed(ctx: &Context, object: &dyn AnyIssuer, dependents: &[Arc<Cache
         let snapshot = Snapshot { object, secret: None, issuer: None };
         let status = StatusView::of(&snapshot.parse_object(ctx));
         let portal = status.portal.filter(|_| status.token.is_some());
-        portal.is_some_and(|portal| portal.url == previous.url && portal.scope == previous.scope)
+        portal.is_some_and(|portal| {
+            (portal.kind, &portal.url, &portal.scope) == (previous.kind, &previous.url, &previous.scope)
+        })
     };
     let count = dependents.iter().filter(lives).count();
     (count > 0).then(|| {

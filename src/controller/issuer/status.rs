@@ -128,7 +128,7 @@ fn set_details(
     let portal = &issuer.info.portal;
     // Not reached while tokens exist at another address: see `portal_changed`.
     status.portal = Some(PortalLocation { kind: portal.kind, url: portal.url.clone(), scope: portal.scope.clone() });
-    status.resolved = Some(issuer.resolved.names.clone());
+    status.resolved.clone_from(&issuer.resolved.names);
     let present = ProtectedNames {
         secrets: issuer.credentials_secret.iter().cloned().collect(),
         config_maps: ca_config_maps(object.spec()),

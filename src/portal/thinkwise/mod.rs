@@ -186,7 +186,7 @@ impl ThinkwisePortal {
         let cached = self.interface(self.http.deadline()).await?;
         let interface = &cached.interface;
         Ok(PortalInterface {
-            names: interface.resolved_names(cached.list_denied.is_none()),
+            names: Some(interface.resolved_names(cached.list_denied.is_none())),
             capabilities: Capabilities {
                 edit: true,
                 description_max: interface.description_max,

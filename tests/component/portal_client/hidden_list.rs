@@ -17,7 +17,7 @@ async fn tokens_are_requested_edited_and_revoked_without_a_list() {
         for (by_username, with_id) in [(false, true), (true, true), (true, false)] {
             let (fake, portal) = portal_with_shape(Shape { with_id, by_username, ..with_list(list) }).await;
             let resolved = portal.resolve().await.expect("it fits");
-            assert_eq!(resolved.names.table, None);
+            assert_eq!(resolved.names.expect("names").table, None);
             assert!(resolved.capabilities.list_denied().is_some());
             let token = portal.request("d").await.expect("a token");
             // Without an id in the response, the username is the id.

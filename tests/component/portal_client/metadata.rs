@@ -30,7 +30,7 @@ async fn the_resolved_interface_is_reported_and_read_once() {
         };
         let capabilities = resolved.capabilities;
         assert_eq!(
-            (resolved.names, capabilities.description_max, capabilities.list_denied()),
+            (resolved.names.expect("names"), capabilities.description_max, capabilities.list_denied()),
             (names, Some(200), None)
         );
         portal.resolve().await.expect("it fits");

@@ -1,0 +1,116 @@
+//! Gitea and Forgejo: the access tokens of one user, over their REST API.
+//!
+//! A token has a name and no description, and the name never changes. So the name of a token is its description with the
+//! marker. Every token logs in with the name of the user. The facts that this client relies on are those of the
+//! functions `ListAccessTokens`, `CreateAccessToken` and `DeleteAccessToken` in `routers/api/v1/user/app.go` of Gitea
+//! 1.26; Forgejo's are the same.
+
+mod api_client;
+mod errors;
+#[cfg(test)]
+mod fuzz;
+mod list;
+mod tokens;
+
+use self::api_client::ApiClient;
+use super::{
+    Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
+};
+use crate::api::{Gitea, PortalType, Reason, RecordedPortal};
+use crate::domain::model::capabilities::{Capabilities, LoginName, TokenHandle, TokenList};
+use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
+use std::fmt;
+
+/// The length of the database column of the name.
+const NAME_MAX: usize = 255;
+
+/// Creates a client for an issuer; sends nothing.
+///
+/// # Errors
+/// If the issuer lacks the configuration of its type, and as [`GiteaPortal::new`].
+pub(super) fn connect(settings: PortalSettings<'_>) -> Result<GiteaPortal, PortalError> {
+    GiteaPortal::new(settings)
+}
+
+/// A client of one Gitea, for the tokens of one user. Cheap to keep: its connections are reused.
+pub struct GiteaPortal {
+    spec: Gitea,
+    location: RecordedPortal,
+    client: ApiClient,
+}
+
+impl fmt::Debug for GiteaPortal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GiteaPortal").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl GiteaPortal {
+    /// Creates a client; sends nothing.
+    ///
+    /// # Errors
+    /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
+    pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
+        let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
+        let spec = spec.gitea.clone().ok_or_else(|| invalid("spec.gitea is missing: type Gitea requires it"))?;
+        let Credentials::Basic { username, password } = credentials else {
+            return Err(invalid("Gitea lets only HTTP Basic create tokens: set spec.gitea.auth.type to Basic"));
+        };
+        // The id of a token would otherwise be taken for the name of the user, who identifies no token.
+        if spec.user.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(invalid("spec.gitea.user consists of digits only, as the ids of tokens do: use another user"));
+        }
+        let client = ApiClient::new(&spec, &limits, (&username, &password), ca_pem.as_deref(), egress)?;
+        // The list of a user is the same for everyone who may read it.
+        let location = RecordedPortal {
+            kind: PortalType::Gitea,
+            url: spec.url.clone(),
+            scope: spec.user.clone(),
+            user: spec.user.clone(),
+        };
+        Ok(Self { spec, location, client })
+    }
+}
+
+fn invalid(message: &str) -> PortalError {
+    PortalError::new(Delivery::NotSent, Reason::CredentialsInvalid, message)
+}
+
+impl Portal for GiteaPortal {
+    fn location(&self) -> &RecordedPortal {
+        &self.location
+    }
+
+    fn resolve(&self) -> PortalFuture<'_, PortalInterface> {
+        let capabilities = Capabilities {
+            edit: false,
+            description_max: Some(NAME_MAX),
+            handle: TokenHandle::UniqueName,
+            login_name: LoginName::Shared,
+            list: TokenList::NameOnly,
+            expiry: None,
+        };
+        Box::pin(std::future::ready(Ok(PortalInterface { names: None, capabilities, warnings: vec![] })))
+    }
+
+    fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken> {
+        Box::pin(self.create_token(description))
+    }
+
+    fn edit_description<'a>(&'a self, _: &'a TokenRef, _: &'a str) -> PortalFuture<'a, ()> {
+        let failure = PortalError::new(Delivery::NotSent, Reason::EditUnsupported, "Gitea cannot rename a token");
+        Box::pin(std::future::ready(Err(failure)))
+    }
+
+    fn revoke<'a>(&'a self, token: &'a TokenRef) -> PortalFuture<'a, ()> {
+        Box::pin(self.delete_token(token))
+    }
+
+    fn list<'a>(&'a self, rows: &'a RowQuery) -> PortalFuture<'a, Vec<TokenRow>> {
+        Box::pin(self.find(rows))
+    }
+
+    fn scan<'a>(&'a self, sink: &'a mut dyn RowSink) -> PortalFuture<'a, ()> {
+        Box::pin(self.read_list(sink))
+    }
+}

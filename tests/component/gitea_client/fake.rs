@@ -1,0 +1,220 @@
+//! A small Gitea: the tokens of one user, as `routers/api/v1/user/app.go` handles them, with a record of what happened.
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::task::AbortHandle;
+
+pub const USER: &str = "bot";
+pub const PASSWORD: &str = "correct-horse-battery";
+/// The start of every token's secret.
+pub const TOKEN_SECRET: &str = "hush-token";
+
+/// What goes wrong with a call.
+pub enum Fault {
+    /// It is rejected, and nothing is done.
+    Reject(u16, Vec<(&'static str, String)>, String),
+    /// It is done, and this is the response.
+    Replace(u16, String),
+    /// It is done, and the response breaks off.
+    BreakOff,
+    /// It is delivered twice, and the second response arrives.
+    Twice,
+    /// It is done, and then this token is deleted by another client.
+    Delete(i64),
+}
+
+#[derive(Default)]
+pub struct Gitea {
+    /// Ids and names, the oldest first.
+    pub tokens: Vec<(i64, String)>,
+    next_id: i64,
+    /// Whether a list without `page` is the first page, as in Gitea 1.26. Older versions send the whole list.
+    pub pages_always: bool,
+    /// The most tokens on a page.
+    pub max_items: usize,
+    /// Faults of the next calls, by method.
+    pub faults: HashMap<&'static str, VecDeque<Fault>>,
+    /// Every call, as `<method> <path and query>`.
+    pub calls: Vec<String>,
+    /// The bodies of the token requests.
+    pub requests: Vec<Value>,
+}
+
+pub struct FakeGitea {
+    pub url: String,
+    state: Arc<Mutex<Gitea>>,
+    task: AbortHandle,
+}
+
+impl Drop for FakeGitea {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+type Shared = Arc<Mutex<Gitea>>;
+
+impl FakeGitea {
+    pub async fn start() -> Self {
+        let state = Arc::new(Mutex::new(Gitea { next_id: 1, max_items: 50, ..Gitea::default() }));
+        let tokens = "/git/api/v1/users/{user}/tokens";
+        let router = Router::new()
+            .route(tokens, get(list).post(create))
+            .route(&format!("{tokens}/{{id}}"), delete(remove))
+            .with_state(Arc::clone(&state));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/git", listener.local_addr().expect("an address"));
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle();
+        Self { url, state, task }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, Gitea> {
+        self.state.lock().expect("a state")
+    }
+
+    /// Lets the next call of this method fail.
+    pub fn fail(&self, method: &'static str, fault: Fault) {
+        self.state().faults.entry(method).or_default().push_back(fault);
+    }
+
+    /// Adds tokens with these names.
+    pub fn add(&self, names: impl IntoIterator<Item = String>) {
+        let mut state = self.state();
+        for name in names {
+            state.insert(name);
+        }
+    }
+
+    /// Takes the calls since the last time.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().calls)
+    }
+}
+
+impl Gitea {
+    fn insert(&mut self, name: String) -> i64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.tokens.push((id, name));
+        id
+    }
+
+    /// Performs a call with its fault.
+    fn perform(&mut self, method: &'static str, mut act: impl FnMut(&mut Self) -> Response) -> Response {
+        let fault = self.faults.get_mut(method).and_then(VecDeque::pop_front);
+        match fault {
+            None => act(self),
+            Some(Fault::Reject(status, headers, body)) => {
+                let mut response = (StatusCode::from_u16(status).expect("a status"), body).into_response();
+                for (name, value) in headers {
+                    response.headers_mut().insert(name, value.parse().expect("a value"));
+                }
+                response
+            }
+            Some(Fault::Replace(status, body)) => {
+                act(self);
+                (StatusCode::from_u16(status).expect("a status"), body).into_response()
+            }
+            Some(Fault::BreakOff) => {
+                act(self);
+                let start = Bytes::from(format!("{{\"id\":1,\"sha1\":\"{TOKEN_SECRET}"));
+                let broken = futures::stream::iter([Ok(start), Err(io::Error::other("broken"))]);
+                (StatusCode::CREATED, Body::from_stream(broken)).into_response()
+            }
+            Some(Fault::Twice) => {
+                act(self);
+                act(self)
+            }
+            Some(Fault::Delete(id)) => {
+                let response = act(self);
+                self.tokens.retain(|(other, _)| *other != id);
+                response
+            }
+        }
+    }
+}
+
+fn error(status: u16, message: &str) -> Response {
+    let body = json!({"message": message, "url": "https://git.example.com/api/swagger"}).to_string();
+    (StatusCode::from_u16(status).expect("a status"), body).into_response()
+}
+
+fn refused(user: &str, headers: &HeaderMap) -> Option<Response> {
+    let expected = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
+    if headers.get("authorization").is_none_or(|value| value.as_bytes() != expected.as_bytes()) {
+        return Some(error(401, "user does not exist"));
+    }
+    (user != USER).then(|| error(404, "user does not exist"))
+}
+
+async fn create(State(state): State<Shared>, Path(user): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    let mut state = state.lock().expect("a state");
+    state.calls.push(format!("POST /users/{user}/tokens"));
+    if let Some(refusal) = refused(&user, &headers) {
+        return refusal;
+    }
+    let body: Value = serde_json::from_slice(&body).expect("JSON");
+    state.requests.push(body.clone());
+    let name = body["name"].as_str().expect("a name").to_owned();
+    state.perform("POST", |gitea| {
+        if gitea.tokens.iter().any(|(_, taken)| *taken == name) {
+            return error(400, "access token name has been used already");
+        }
+        if body["scopes"].as_array().is_none_or(|scopes| scopes.iter().any(|scope| scope == "read:nothing")) {
+            return error(400, "invalid access token scope provided: read:nothing");
+        }
+        let id = gitea.insert(name.clone());
+        let secret = format!("{TOKEN_SECRET}-{id}");
+        let token =
+            json!({"id": id, "name": name, "sha1": secret, "token_last_eight": "oken-001", "scopes": body["scopes"]});
+        (StatusCode::CREATED, token.to_string()).into_response()
+    })
+}
+
+async fn list(State(state): State<Shared>, Path(user): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+    let mut state = state.lock().expect("a state");
+    let query: HashMap<String, String> =
+        url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    let number = |name: &str| query.get(name).and_then(|text| text.parse::<usize>().ok());
+    let page = number("page");
+    state.calls.push(format!("GET page {}", page.map_or_else(|| "-".to_owned(), |page| page.to_string())));
+    if let Some(refusal) = refused(&user, &headers) {
+        return refusal;
+    }
+    state.perform("GET", |gitea| {
+        let newest_first: Vec<&(i64, String)> = gitea.tokens.iter().rev().collect();
+        let size = number("limit").unwrap_or(30).min(gitea.max_items);
+        let page = page.or(gitea.pages_always.then_some(1));
+        let shown: Vec<Value> = newest_first
+            .iter()
+            .skip(page.map_or(0, |page| (page - 1) * size))
+            .take(page.map_or(usize::MAX, |_| size))
+            .map(|(id, name)| json!({"id": id, "name": name, "sha1": "", "token_last_eight": "oken-001", "scopes": ["read:package"]}))
+            .collect();
+        let total = gitea.tokens.len().to_string();
+        (StatusCode::OK, [("X-Total-Count", total)], Value::from(shown).to_string()).into_response()
+    })
+}
+
+async fn remove(State(state): State<Shared>, Path((user, id)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    let mut state = state.lock().expect("a state");
+    state.calls.push(format!("DELETE {id}"));
+    if let Some(refusal) = refused(&user, &headers) {
+        return refusal;
+    }
+    state.perform("DELETE", |gitea| {
+        let length = gitea.tokens.len();
+        gitea.tokens.retain(|(token, name)| token.to_string() != id && *name != id);
+        if gitea.tokens.len() == length { error(404, "not found") } else { StatusCode::NO_CONTENT.into_response() }
+    })
+}
