@@ -2,7 +2,7 @@
 //!
 //! The Secret proves the token: its login works where a random password does not, and the portal's row of the id that the
 //! annotation names has its username, which no other row has. Nothing of the portal is looked up, or said, before the login
-//! was accepted. The one write stores in the Secret what a commit would have stored, guarded by the version whose login was
+//! was accepted. Where tokens share a username, no login proves an id, so nothing is imported. The one write stores in the Secret what a commit would have stored, guarded by the version whose login was
 //! verified. The next decision adopts it like any stored token. No token is requested, so a crash at any point loses and
 //! leaks nothing.
 
@@ -121,6 +121,9 @@ impl Importing {
         if !issuer.checks_login() {
             return retry_later("the issuer verifies no logins, and only a login proves whose token it is");
         }
+        if issuer.login_shared {
+            return retry_later(SHARED_LOGIN);
+        }
         if issuer.evidence().query_stored(&self.id).is_none() {
             return retry_later("the portal user of the issuer may not list tokens");
         }
@@ -169,7 +172,9 @@ impl Importing {
                 );
             }
         }
-        match observed.issuer_info().and_then(|issuer| issuer.evidence().query_stored(&self.id)) {
+        // Another issuer of this name may have connected since.
+        let issuer = observed.issuer_info().filter(|issuer| !issuer.login_shared);
+        match issuer.and_then(|issuer| issuer.evidence().query_stored(&self.id)) {
             Some(query) => self.transition_to(Request::QueryRows(query), Stage::FindingRow { username }),
             None => Transition::Done(Outcome::RequeueSoon),
         }
@@ -214,6 +219,9 @@ impl Importing {
         }
     }
 }
+
+const SHARED_LOGIN: &str = "all tokens of this portal log in with the same username, so that no login proves which token is in the Secret: \
+     remove the annotation to get a new token, and then revoke the old one in the portal";
 
 const NO_SECRET: &str = "there is no Secret of this name: create it with the login of the token";
 

@@ -142,6 +142,7 @@ fn what_does_not_prove_the_token_is_refused_with_what_to_do_and_no_token_is_requ
         "verifies no logins",
     );
     has(with(|world| change_issuer(&mut world.observed, |issuer| issuer.list_visible = false)), "may not list tokens");
+    has(with(|world| change_issuer(&mut world.observed, |issuer| issuer.login_shared = true)), "the same username");
     has(refused(new_import().on("claim 17", Response::Conflict)), "another RegistryToken has this token");
     let other = UnusableLogin::OtherRegistries(vec!["docker.io".to_owned()]);
     let content = Response::Import(Some(Box::new((handed_over(), ImportContent::Unusable(other)))));

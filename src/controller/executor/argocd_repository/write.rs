@@ -1,13 +1,14 @@
 //! Reads the second Secret and the pull secret, and writes the second one.
 
 use super::body::{ArgoCDSecret, ReadSecret, classify, wipe};
-use crate::api::OWNER_LABEL;
+use crate::api::{OWNER_LABEL, TOKEN_ID_ANNOTATION};
 use crate::controller::api_call::{ApiError, call};
 use crate::controller::executor::{Executor, checksum};
 use crate::controller::field_manager::{patch_params, post_params};
 use crate::controller::live_secret;
 use crate::domain::argocd_repository::{Decision, Desired, Found, Source, State, decide};
 use crate::domain::model::dockerconfig::{self, DATA_KEY, DockerLogin};
+use crate::domain::model::token::same_id;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt;
 use kube::api::Patch;
@@ -77,7 +78,11 @@ impl Executor<'_> {
         let login = dockerconfig::parse_login(&content.0);
         content.0.zeroize();
         let current = self.own_status().and_then(|status| status.token.as_ref());
-        let is_stored = |login: &DockerLogin| current.is_some_and(|token| token.username == login.username);
+        // Tokens may share a username; the checksum covers the id as well.
+        let id = secret.metadata.annotations.as_ref().and_then(|all| all.get(TOKEN_ID_ANNOTATION));
+        let is_stored = |login: &DockerLogin| {
+            current.is_some_and(|token| id.is_some_and(|id| same_id(id, &token.id)) && token.username == login.username)
+        };
         Ok(match login.filter(|login| is_intact && is_stored(login)) {
             None => (Source::NotStored, None),
             Some(login) if desired.is_served(&login.hosts) => (Source::Stored, Some(login)),
