@@ -2,8 +2,8 @@
 # Sourced by the scripts that build programs from pinned Go modules, once, into a folder outside the checkout.
 #
 # The script sets `name` (of the cache's folder), `programs`, and `key`, of which the folder is named: all checkouts with the
-# same key share one build. Then it calls `begin_build`, which ends the script if the programs are there, builds each program
-# to "$work/PROGRAM", and calls `end_build`.
+# same key share one build. `cgo=1` is for programs that contain C. Then it calls `begin_build`, which ends the script if the
+# programs are there, builds each program to "$work/PROGRAM", and calls `end_build`.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -46,7 +46,7 @@ build() {
       shown=$SECONDS
       say "$name: $program: $count packages after $((SECONDS - started)) s"
     fi
-  done < <(cd "$folder" && CGO_ENABLED=0 go build -v -mod=readonly -trimpath "$@" -o "$work/$program" "$package" 2>&1 |
+  done < <(cd "$folder" && CGO_ENABLED=${cgo:-0} go build -v -mod=readonly -trimpath "$@" -o "$work/$program" "$package" 2>&1 |
     tee "$work/$program.log")
   [ -x "$work/$program" ] || { tail -20 "$work/$program.log" >&2; exit 1; }
   say "$name: $program done in $((SECONDS - started)) s"
