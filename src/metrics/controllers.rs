@@ -243,6 +243,18 @@ mod tests {
     }
 
     #[test]
+    fn alerts_and_dashboard_select_each_controller() {
+        let [dashboard, alerts] = [
+            include_str!("../../deploy/monitoring/dashboard.json"),
+            include_str!("../../deploy/monitoring/alerts.yaml"),
+        ];
+        for selector in dashboard.split("controller=~\\\"").skip(1).chain(alerts.split("controller=~\"").skip(1)) {
+            let names: Vec<&str> = selector.split(['"', '\\']).next().unwrap_or_default().split('|').collect();
+            assert!(Controller::ALL.iter().all(|controller| names.contains(&controller.as_str())), "{names:?}");
+        }
+    }
+
+    #[test]
     fn each_reconcile_is_counted_once_under_its_result() {
         let metrics = Metrics::default();
         let tokens = metrics.controller(Controller::RegistryToken);
