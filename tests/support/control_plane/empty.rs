@@ -40,21 +40,37 @@ impl ControlPlane {
     pub(super) async fn empty(&self) -> Result<()> {
         self.check_alive()?;
         let client = self.client().await?;
-        wait_for("a control plane to be empty", LIMIT, async || {
-            self.check_alive().map_err(|error| error.to_string())?;
-            let left = remove_all(&client).await.map_err(|error| error.to_string())?;
-            if left == 0 { Ok(()) } else { Err(format!("{left} objects are left")) }
-        })
-        .await?;
+        self.wait_until_none_is_left("the objects of a test to be gone", async || remove_objects(&client).await)
+            .await?;
+        // Deleting a namespace is most of the work, so nothing else is asked for meanwhile.
+        self.wait_until_none_is_left("the namespaces of a test to be gone", async || remove_namespaces(&client).await)
+            .await?;
         // kube-apiserver appends to it, so the next line is the first one.
         let log =
             std::fs::OpenOptions::new().write(true).open(self.files.audit_log()).context("opening the audit log")?;
         log.set_len(0).context("emptying the audit log")
     }
+
+    /// Repeats this until it finds no object.
+    async fn wait_until_none_is_left(
+        &self,
+        what: &str,
+        mut remove: impl AsyncFnMut() -> kube::Result<usize>,
+    ) -> Result<()> {
+        wait_for(what, LIMIT, async || {
+            self.check_alive().map_err(|error| error.to_string())?;
+            match remove().await {
+                Ok(0) => Ok(()),
+                Ok(left) => Err(format!("{left} objects are left")),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+    }
 }
 
-/// Starts to remove all objects of tests; returns how many there were.
-async fn remove_all(client: &Client) -> kube::Result<usize> {
+/// Starts to remove all objects of tests but namespaces; returns how many there were.
+async fn remove_objects(client: &Client) -> kube::Result<usize> {
     // Policies first: they may forbid the rest.
     let mut left = 0;
     let other = "kubernetes.io/bootstrapping!=rbac-defaults";
@@ -71,6 +87,12 @@ async fn remove_all(client: &Client) -> kube::Result<usize> {
     left += remove::<Secret>(client, "").await?;
     remove_finalizers::<ConfigMap>(client, "").await?;
     left += remove_leases(client).await?;
+    Ok(left)
+}
+
+/// Starts to delete the namespaces of tests; returns how many there were.
+async fn remove_namespaces(client: &Client) -> kube::Result<usize> {
+    let mut left = 0;
     let namespaces: Api<Namespace> = Api::all(client.clone());
     for namespace in namespaces.list(&ListParams::default()).await? {
         if SYSTEM.contains(&namespace.name_any().as_str()) {

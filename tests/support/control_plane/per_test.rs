@@ -42,10 +42,12 @@ impl Drop for InUse {
 
 /// Empties it for the next test, and stops it if that fails.
 fn give_back(control_plane: &'static ControlPlane, place: SemaphorePermit<'static>) {
-    if empty(control_plane).is_ok() {
-        IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(control_plane);
-    } else {
-        control_plane.stop();
+    match empty(control_plane) {
+        Ok(()) => IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(control_plane),
+        Err(error) => {
+            eprintln!("a control plane stops and is not used again: {error}");
+            control_plane.stop();
+        }
     }
     drop(place);
 }
