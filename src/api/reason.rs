@@ -95,6 +95,8 @@ pub enum Reason {
     RequestOutcomeUnknown,
     /// The portal rejected the token request.
     RequestRejected,
+    /// The portal rejected the token request because it allows no further token.
+    TokenLimitReached,
     /// The Secret no longer contains the token; a new one is requested.
     SecretLost,
     /// The Secret is repeatedly changed or deleted; new tokens are requested at increasing intervals.

@@ -67,9 +67,10 @@ impl PortalError {
 }
 
 impl From<PortalError> for Problem {
-    /// A rejected request, and a mismatch in a task, need manual action.
+    /// A rejected request, a limit of tokens, and a mismatch in a task need manual action.
     fn from(failure: PortalError) -> Self {
-        let needs_action = matches!(failure.reason, Reason::RequestRejected | Reason::MetadataMismatch);
+        let needs_action =
+            matches!(failure.reason, Reason::RequestRejected | Reason::TokenLimitReached | Reason::MetadataMismatch);
         let terminal = failure.delivery == Delivery::Rejected && needs_action;
         Self { reason: failure.reason, message: failure.message, terminal }
     }

@@ -2,7 +2,7 @@
 
 use super::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown, StartedCall};
 use super::rate_limit::{Limiter, Permit};
-use super::{Claim, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink};
+use super::{Claim, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink, token_limit};
 use crate::api::RecordedPortal;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
@@ -88,7 +88,7 @@ impl LimitedPortal {
         self.check_claim()?;
         let call = StartedCall::begin(CallKind::Request, context.namespace);
         let result = call.send(self.portal.request_for(context.namespace, description)).await;
-        self.complete(call, context, permit, result)
+        self.complete(call, context, permit, result.map_err(token_limit::recognize))
     }
 
     /// Sets the description of a token: see [`Portal::edit_description`].

@@ -9,6 +9,7 @@ mod limited;
 pub mod rate_limit;
 mod settings;
 pub mod thinkwise;
+mod token_limit;
 pub mod token_name;
 
 use self::call::StartedCall;

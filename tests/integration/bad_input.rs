@@ -178,6 +178,23 @@ async fn a_description_that_the_portal_rejects() {
 }
 
 #[tokio::test]
+async fn a_portal_that_allows_no_further_token() {
+    let team = Team::with("token-limit", Config { max_tokens: Some(1), ..Config::default() }).await;
+    team.token("first", "has the only token").await;
+    team.until_synced("first").await;
+    team.token("pull", "waits").await;
+    until_reason(&team, "TokenLimitReached", "the portal allows no further token").await;
+    team.until_condition("pull", "Stalled", "True", "TokenLimitReached").await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), 2, "it is not repeated at once");
+
+    // The issuer still serves the others, and a token that is not needed any more makes room.
+    team.delete("first").await;
+    team.annotate("pull", "reconcile", "1").await;
+    until_recovered(&team).await;
+    assert_eq!(team.portal.ledger().count(Operation::Request), 3);
+}
+
+#[tokio::test]
 async fn a_description_too_long_for_the_issuers_limit_says_how_short_it_must_be() {
     let team = Team::new("too-long").await;
     team.issuer(json!({"thinkwise": {"table": {"descriptionMaxLength": 60}}})).await;

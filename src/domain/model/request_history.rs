@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// The first delay. It doubles with each further request.
 pub const INITIAL_WAIT: Duration = Duration::from_secs(10);
+/// The first delay after a portal allowed no further token: a token has to be revoked first, or a limit raised.
+pub const INITIAL_WAIT_AFTER_LIMIT: Duration = Duration::from_mins(10);
 /// The maximum delay.
 pub const MAX_WAIT: Duration = Duration::from_hours(1);
 /// The maximum delay after a request that the portal rejected, and which therefore created no token.
@@ -24,10 +26,11 @@ const MAX_UNSUSPICIOUS_REQUESTS: u32 = 2;
 /// request waits 160 s.
 const COUNT_AFTER_RESTART: u32 = 6;
 /// Reasons that a status reports after a request that gave no token to keep.
-const NO_TOKEN_REASONS: [Reason; 6] = [
+const NO_TOKEN_REASONS: [Reason; 7] = [
     Reason::RequestOutcomeUnknown,
     Reason::RequestBackoff,
     Reason::RequestRejected,
+    Reason::TokenLimitReached,
     Reason::InvalidResponse,
     Reason::LoginRejected,
     Reason::SecretRejected,
@@ -125,10 +128,16 @@ impl RequestHistory {
     fn wait(&self) -> Duration {
         let wasted = self.count.saturating_sub(u32::from(self.stored_one));
         let Some(doublings) = wasted.checked_sub(1) else { return Duration::ZERO };
-        let rejected =
-            matches!(&self.outcome, RequestOutcome::Failed(problem) if problem.reason == Reason::RequestRejected);
-        let longest = if rejected { MAX_WAIT_AFTER_REJECTION } else { MAX_WAIT };
-        INITIAL_WAIT.saturating_mul(1_u32.checked_shl(doublings.min(10)).unwrap_or(u32::MAX)).min(longest)
+        let reason = match &self.outcome {
+            RequestOutcome::Failed(problem) => Some(problem.reason),
+            RequestOutcome::Pending | RequestOutcome::Stored => None,
+        };
+        let (first, longest) = match reason {
+            Some(Reason::RequestRejected) => (INITIAL_WAIT, MAX_WAIT_AFTER_REJECTION),
+            Some(Reason::TokenLimitReached) => (INITIAL_WAIT_AFTER_LIMIT, MAX_WAIT),
+            _ => (INITIAL_WAIT, MAX_WAIT),
+        };
+        first.saturating_mul(1_u32.checked_shl(doublings.min(10)).unwrap_or(u32::MAX)).min(longest)
     }
 
     /// The remaining delay of the next request.

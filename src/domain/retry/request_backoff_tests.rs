@@ -152,6 +152,19 @@ fn a_rejected_request_waits_ten_minutes_at_most_and_what_was_never_sent_not_at_a
 }
 
 #[test]
+fn a_request_beyond_the_limit_of_tokens_is_repeated_after_ten_minutes_and_then_less_often() {
+    let mut history = RequestHistory::default();
+    let observed = new_object();
+    let mut waits = vec![];
+    for _ in 0..5 {
+        history.record_sent(observed.now, inputs_hash(&observed));
+        history.record_failed(&problem(Reason::TokenLimitReached));
+        waits.push(history.left(observed.now).as_secs() / 60);
+    }
+    assert_eq!(waits, [10, 20, 40, 60, 60]);
+}
+
+#[test]
 fn a_clock_that_is_set_back_delays_nothing_for_longer() {
     let mut history = RequestHistory::default();
     let late = Observed { now: at(100_000), ..new_object() };

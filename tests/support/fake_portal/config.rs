@@ -53,6 +53,8 @@ pub struct Config {
     pub relative_next_link: bool,
     /// The maximum length of a description; a longer one is rejected.
     pub description_max_length: Option<usize>,
+    /// How many tokens may exist at the same time; a request for another one is rejected.
+    pub max_tokens: Option<usize>,
     /// Trims blanks from a description before it is stored.
     pub trim_descriptions: bool,
     /// Also collapses repeated blanks and capitalizes the first letter.
@@ -227,6 +229,7 @@ impl Default for Config {
             next_link: NextLink::SkipToken,
             relative_next_link: false,
             description_max_length: None,
+            max_tokens: None,
             trim_descriptions: false,
             tidy_descriptions: false,
             ignore_case: false,

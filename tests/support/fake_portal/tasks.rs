@@ -43,6 +43,9 @@ impl Run<'_> {
     }
 
     fn request(&self) -> Outcome {
+        if self.config.max_tokens.is_some_and(|max| self.ledger.live().len() >= max) {
+            return Err(messages::rejection(self.config, "token_limit_reached", &[]));
+        }
         let description = self.description()?.filter(|_| !self.config.habits.drops_description);
         let token = self.ledger.add(description, self.by);
         let names = &self.config.names.request;

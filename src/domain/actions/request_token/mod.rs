@@ -121,7 +121,9 @@ impl RequestingToken {
         self.stage == Stage::Requesting
             && match response {
                 Response::NotSent(_) | Response::IssuerReadExpired | Response::IssuerChanged => false,
-                Response::Rejected(problem) => problem.reason == Reason::RequestRejected,
+                Response::Rejected(problem) => {
+                    matches!(problem.reason, Reason::RequestRejected | Reason::TokenLimitReached)
+                }
                 _ => true,
             }
     }
@@ -241,6 +243,13 @@ impl RequestingToken {
                     observed.issuer_info().map_or("its spec", |issuer| issuer.portal.kind.spec_fields().request);
                 let message = format!(
                     "the portal rejected the token request: {}. Change spec.description, or the parameters that the issuer sends with it ({parameters})",
+                    problem.message
+                );
+                self.clear_reservation(Outcome::Failed(Problem { message, ..problem }))
+            }
+            Response::Rejected(problem) if problem.reason == Reason::TokenLimitReached => {
+                let message = format!(
+                    "the portal allows no further token: {}. Revoke tokens that nobody uses, or ask the vendor for a higher limit",
                     problem.message
                 );
                 self.clear_reservation(Outcome::Failed(Problem { message, ..problem }))

@@ -198,6 +198,16 @@ fn a_rejected_or_unsent_request_costs_only_the_reservation() {
 }
 
 #[test]
+fn a_request_beyond_the_limit_of_tokens_costs_only_the_reservation() {
+    let (asked, outcome) =
+        first(World::of(new_object()).on("token", Response::Rejected(problem(Reason::TokenLimitReached))));
+    after_token(&asked, &["clear reservation"]);
+    let Outcome::Failed(problem) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(problem.reason, Reason::TokenLimitReached);
+    assert!(problem.message.contains("allows no further token"), "{}", problem.message);
+}
+
+#[test]
 fn a_request_that_would_go_out_too_late_waits_for_the_issuer_to_be_read_again() {
     let (asked, outcome) = first(World::of(new_object()).on("token", Response::IssuerReadExpired));
     after_token(&asked, &["read issuer", "token", "commit 18", "log in", "status"]);
