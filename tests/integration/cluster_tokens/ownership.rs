@@ -4,7 +4,7 @@ use super::{Fleet, condition, failures, uid};
 use crate::fake_portal::Operation;
 use crate::fixture::until_gone;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
 use std::time::Duration;
 
@@ -121,4 +121,24 @@ async fn a_description_that_is_too_long_and_a_quota_fail_in_their_namespaces_onl
     fleet.until_counts([3, 3, 0, 0]).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(fleet.live(), 3);
+}
+
+#[tokio::test]
+async fn a_label_value_that_is_too_long_fails_in_its_namespace_only() {
+    let fleet = Fleet::new("labels").await;
+    let (short, long) = (fleet.namespace("l").await, fleet.namespace("labels-of-a-long-name").await);
+    // A label value has at most 63 characters, in the template as well: 12 are left for the name of a namespace.
+    let value = format!("{}$(NAMESPACE)", "x".repeat(51));
+    let of_object = json!({"metadata": {"labels": {"team": value}}});
+    let of_secret = json!({"spec": {"secret": {"labels": {"team": value}}}});
+    for template in [of_object, of_secret] {
+        fleet.apply(json!({"template": template})).await;
+        let object = fleet.until_counts([2, 1, 1, 0]).await;
+        assert_eq!(failures(&object), [(long.clone(), "TokenRejected".to_owned())], "{:?}", object.status);
+        let message = &object.status.as_ref().expect("a status").failures[0].message;
+        assert!(message.contains("63"), "{message}");
+        fleet.until_synced(&short).await;
+    }
+    assert!(fleet.tokens(&long).list(&ListParams::default()).await.expect("listed").items.is_empty());
+    assert_eq!(fleet.live(), 1);
 }
