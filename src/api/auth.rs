@@ -16,7 +16,8 @@ pub struct Auth {
     #[serde(default, rename = "oauth2ClientCredentials", skip_serializing_if = "Option::is_none")]
     pub oauth2_client_credentials: Option<OAuth2ClientCredentials>,
 
-    /// Username and password. Not possible for users with a second factor.
+    /// Username and password. A user with a second factor cannot log in with its own password; where the portal has access
+    /// tokens, as Gitea has, one of them may be the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<Basic>,
 }

@@ -146,7 +146,7 @@ async fn kubectl_shows_the_url_of_an_issuer_that_never_connected() {
     let control_plane = stage();
     let namespace = control_plane.namespace("issuer-columns").await.expect("a namespace");
     let basic = json!({"type": "Basic", "basic": {"secretRef": {"name": "absent"}}});
-    let thinkwise = json!({"url": "https://portal.example.com/indicium/iam/a", "auth": basic});
+    let thinkwise = json!({"url": "https://portal.example.com/indicium", "auth": basic});
     let gitea = json!({"url": "https://git.example.com", "user": "bot", "auth": basic});
     for (kind, member, value) in [("Thinkwise", "thinkwise", &thinkwise), ("Gitea", "gitea", &gitea)] {
         let issuer = json!({

@@ -39,6 +39,7 @@ pub fn gitea() -> Vec<Case> {
         rejected("a user with a slash", issuer(json!({"user": "a/b"})), "spec.gitea.user"),
         rejected("no scope", issuer(json!({"scopes": []})), "spec.gitea.scopes"),
         rejected("a scope with a comma", issuer(json!({"scopes": ["read:package,all"]})), "spec.gitea.scopes"),
+        rejected("no address", issuer(json!({"url": "git.example.com"})), "url must be Gitea's root"),
         rejected(
             "the address of the API",
             issuer(json!({"url": "https://git.example.com/api/v1"})),
