@@ -76,7 +76,9 @@ mod tests {
     #[test]
     fn a_request_that_may_have_been_carried_out_keeps_its_reason() {
         let message = "Maximum number of tokens reached";
-        assert_eq!(reason_of(Delivery::Unknown, Reason::PortalError, message), Reason::PortalError);
+        for reason in [Reason::PortalError, Reason::RequestRejected, Reason::AccessDenied] {
+            assert_eq!(reason_of(Delivery::Unknown, reason, message), reason);
+        }
         assert_eq!(reason_of(Delivery::Rejected, Reason::RateLimited, message), Reason::RateLimited);
         let own_words = PortalError::new(Delivery::Rejected, Reason::RequestRejected, "limit of tokens (HTTP 400)");
         assert_eq!(recognize(own_words).reason, Reason::RequestRejected);
