@@ -22,6 +22,15 @@ pub struct Auth {
     pub basic: Option<Basic>,
 }
 
+impl Auth {
+    /// Name of the Secret with the credentials.
+    #[must_use]
+    pub fn secret_name(&self) -> Option<&ObjectName> {
+        let oauth = self.oauth2_client_credentials.as_ref().map(|oauth| &oauth.secret_ref.name);
+        self.basic.as_ref().map(|basic| &basic.secret_ref.name).or(oauth)
+    }
+}
+
 /// An authentication method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub enum AuthType {

@@ -2,6 +2,7 @@
 
 use super::duration::{ShortDuration, default_grace_period};
 use super::gitea::{self, Gitea};
+use super::harbor::{self, Harbor};
 use super::limits::{Audit, Limits};
 use super::portal::{PortalConnection, PortalType, SpecFields};
 use super::registry::Registry;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
     doc = "A vendor's portal that issues registry tokens, for the whole cluster.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea'].url", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea','harbor'].url", priority = 1),
     printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("(self.spec.type == 'Thinkwise') == has(self.spec.thinkwise)")
@@ -33,8 +34,11 @@ use serde::{Deserialize, Serialize};
     validation = Rule::new("(self.spec.type == 'Gitea') == has(self.spec.gitea)")
         .message("type Gitea requires spec.gitea with Gitea's url, user and auth, and no other type allows it")
         .field_path(".spec"),
-    validation = Rule::new("self.spec.type != 'Gitea' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
-        .message("type Gitea requires spec.registries: set the host of Gitea, where its container registry is")
+    validation = Rule::new("(self.spec.type == 'Harbor') == has(self.spec.harbor)")
+        .message("type Harbor requires spec.harbor with Harbor's url, project and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("self.spec.type == 'Thinkwise' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
+        .message("this type requires spec.registries: set the host of the container registry that accepts the tokens")
         .field_path(".spec")
 )]
 #[serde(rename_all = "camelCase")]
@@ -62,7 +66,7 @@ pub struct ClusterTokenIssuerSpec {
     doc = "A vendor's portal that issues registry tokens, for one namespace.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea'].url", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea','harbor'].url", priority = 1),
     printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("(self.spec.type == 'Thinkwise') == has(self.spec.thinkwise)")
@@ -71,8 +75,11 @@ pub struct ClusterTokenIssuerSpec {
     validation = Rule::new("(self.spec.type == 'Gitea') == has(self.spec.gitea)")
         .message("type Gitea requires spec.gitea with Gitea's url, user and auth, and no other type allows it")
         .field_path(".spec"),
-    validation = Rule::new("self.spec.type != 'Gitea' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
-        .message("type Gitea requires spec.registries: set the host of Gitea, where its container registry is")
+    validation = Rule::new("(self.spec.type == 'Harbor') == has(self.spec.harbor)")
+        .message("type Harbor requires spec.harbor with Harbor's url, project and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("self.spec.type == 'Thinkwise' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
+        .message("this type requires spec.registries: set the host of the container registry that accepts the tokens")
         .field_path(".spec")
 )]
 pub struct TokenIssuerSpec {
@@ -96,8 +103,12 @@ pub struct IssuerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gitea: Option<Gitea>,
 
+    /// Configuration of Harbor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harbor: Option<Harbor>,
+
     /// Registries that accept the token. Each becomes an entry of the pull secret. Defaults to
-    /// `registry.thinkwisesoftware.com`; required for type `Gitea`. All `caBundle`s together have at most 64 KiB.
+    /// `registry.thinkwisesoftware.com`; required for the other types than `Thinkwise`. All `caBundle`s together have at most 64 KiB.
     #[serde(default = "default_registries")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = kube::core::ListMerge::Map(vec!["host".into()]))]
@@ -261,7 +272,8 @@ pub struct PortalLocation {
     pub kind: PortalType,
     /// The root URL of the portal.
     pub url: String,
-    /// Part of the portal to which the tokens belong. For Thinkwise: the application; for Gitea: the user.
+    /// Part of the portal to which the tokens belong. For Thinkwise: the application; for Gitea: the user; for
+    /// Harbor: the project, or `/` for robot accounts of the system.
     pub scope: String,
 }
 
@@ -272,6 +284,7 @@ impl PortalType {
         match self {
             Self::Thinkwise => &thinkwise::SPEC_FIELDS,
             Self::Gitea => &gitea::SPEC_FIELDS,
+            Self::Harbor => &harbor::SPEC_FIELDS,
         }
     }
 }
@@ -284,6 +297,7 @@ impl IssuerSpec {
         match self.r#type {
             PortalType::Thinkwise => self.thinkwise.as_ref().map(Thinkwise::connection),
             PortalType::Gitea => self.gitea.as_ref().map(Gitea::connection),
+            PortalType::Harbor => self.harbor.as_ref().map(Harbor::connection),
         }
     }
 }

@@ -10,6 +10,7 @@ mod cluster_registry_token;
 mod crd;
 mod duration;
 mod gitea;
+mod harbor;
 mod issuer;
 mod issuer_ref;
 mod limits;
@@ -46,6 +47,7 @@ pub use cluster_registry_token::{
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use gitea::Gitea;
+pub use harbor::{Harbor, HarborLevel, HarborPermission};
 pub use issuer::{
     AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck,
     NamespacesFrom, OwnershipMarker, PortalLocation, ResolvedPortal, TokenIssuer, TokenIssuerSpec,

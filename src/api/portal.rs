@@ -11,6 +11,8 @@ pub enum PortalType {
     Thinkwise,
     /// Gitea or Forgejo.
     Gitea,
+    /// Harbor.
+    Harbor,
 }
 
 /// Fields of a portal's configuration that messages tell the admin to change, as paths from `spec`.

@@ -218,7 +218,8 @@ pub struct RecordedPortal {
     pub kind: PortalType,
     /// The root URL of the portal.
     pub url: String,
-    /// Part of the portal to which the token belongs. For Thinkwise: the application; for Gitea: the user.
+    /// Part of the portal to which the token belongs. For Thinkwise: the application; for Gitea: the user; for
+    /// Harbor: the project, or `/` for robot accounts of the system.
     pub scope: String,
     /// The portal user or client that requested the token.
     pub user: String,

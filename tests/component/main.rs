@@ -17,12 +17,16 @@ mod fake_portal;
 mod fake_portal_tests;
 #[path = "gitea_client/mod.rs"]
 mod gitea_client;
+#[path = "harbor_client/mod.rs"]
+mod harbor_client;
 #[path = "health_port.rs"]
 mod health_port;
 #[path = "portal_client/mod.rs"]
 mod portal_client;
 #[path = "portal_egress.rs"]
 mod portal_egress;
+#[path = "portal_faults.rs"]
+mod portal_faults;
 #[path = "proxies/mod.rs"]
 mod proxies;
 #[path = "../support/raw_server/mod.rs"]

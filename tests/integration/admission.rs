@@ -148,7 +148,10 @@ async fn kubectl_shows_the_url_of_an_issuer_that_never_connected() {
     let basic = json!({"type": "Basic", "basic": {"secretRef": {"name": "absent"}}});
     let thinkwise = json!({"url": "https://portal.example.com/indicium", "auth": basic});
     let gitea = json!({"url": "https://git.example.com", "user": "bot", "auth": basic});
-    for (kind, member, value) in [("Thinkwise", "thinkwise", &thinkwise), ("Gitea", "gitea", &gitea)] {
+    let harbor = json!({"url": "https://harbor.example.com", "project": "apps", "auth": basic});
+    for (kind, member, value) in
+        [("Thinkwise", "thinkwise", &thinkwise), ("Gitea", "gitea", &gitea), ("Harbor", "harbor", &harbor)]
+    {
         let issuer = json!({
             "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
             "metadata": {"name": member, "namespace": namespace},

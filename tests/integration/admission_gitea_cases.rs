@@ -32,7 +32,7 @@ pub fn gitea() -> Vec<Case> {
         rejected(
             "Gitea with the registry of Thinkwise",
             spec(json!({"type": "Gitea", "thinkwise": null, "gitea": member()})),
-            "type Gitea requires spec.registries",
+            "this type requires spec.registries",
         ),
         rejected("Gitea with OAuth", issuer(json!({"auth": oauth})), "set auth.type to Basic"),
         rejected("a user like an id", issuer(json!({"user": "4711"})), "user must not consist of digits only"),

@@ -21,9 +21,7 @@ pub fn namespace_of<'a>(ctx: &'a Context, key: &'a IssuerKey) -> &'a str {
 
 /// Name of the Secret with the portal's credentials.
 pub fn credentials_name(spec: &IssuerSpec) -> Option<String> {
-    let auth = spec.connection()?.auth;
-    let basic = auth.basic.as_ref().map(|basic| basic.secret_ref.name.to_string());
-    basic.or_else(|| auth.oauth2_client_credentials.as_ref().map(|oauth| oauth.secret_ref.name.to_string()))
+    spec.connection()?.auth.secret_name().map(ToString::to_string)
 }
 
 /// Names of the `ConfigMaps` with the CAs of portal and registries, without duplicates.

@@ -122,14 +122,27 @@ impl Marker {
         let nonce = rest.strip_suffix(']')?;
         Some(Self { issuer: issuer.clone(), nonce: Nonce::parse(nonce)? })
     }
+
+    /// The marker of any issuer, of this operator or of another one, at the end of a description.
+    #[must_use]
+    pub fn at_end_of(description: &str) -> Option<Self> {
+        let (_, text) = description.trim_end().strip_suffix(']')?.rsplit_once('[')?;
+        let (issuer, nonce) = text.split_once('/')?;
+        let issuer = IssuerTag::is_valid(issuer).then(|| IssuerTag(issuer.to_owned()))?;
+        Some(Self { issuer, nonce: Nonce::parse(nonce)? })
+    }
+
+    /// A name for the token of this attempt, where names have lower-case letters, digits and `-` only.
+    #[must_use]
+    pub fn token_name(&self) -> String {
+        format!("rtok-{}-{}", self.issuer.0, self.nonce)
+    }
 }
 
 /// Whether a description ends with the marker of any issuer, of this operator or of another one.
 #[must_use]
 pub fn ends_with_any_marker(description: &str) -> bool {
-    let marker = description.trim_end().strip_suffix(']').and_then(|text| text.rsplit_once('['));
-    let parts = marker.and_then(|(_, text)| text.split_once('/'));
-    parts.is_some_and(|(issuer, nonce)| IssuerTag::is_valid(issuer) && Nonce::parse(nonce).is_some())
+    Marker::at_end_of(description).is_some()
 }
 
 impl fmt::Display for Marker {
@@ -171,6 +184,11 @@ mod tests {
         assert_eq!(Marker::find(&IssuerTag::of("another"), &sent), None);
         assert_eq!(Marker::find(&IssuerTag::of("i"), "prod [x/y]"), None);
         assert!(ends_with_any_marker(&format!("{sent} \n")));
+        let marker = Marker::at_end_of(&sent).expect("a marker");
+        assert_eq!((format!("prod {marker}"), marker.token_name().len()), (sent.clone(), 26));
+        assert!(
+            marker.token_name().bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        );
         assert!(!["prod", "prod [x/y]", "[", "]", &format!("{sent}.")].iter().any(|text| ends_with_any_marker(text)));
     }
 

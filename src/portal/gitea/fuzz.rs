@@ -2,8 +2,9 @@
 
 use super::errors::message;
 use super::list::tokens;
-use super::tokens::{is_id, issued_token};
+use super::tokens::issued_token;
 use crate::fuzz_support::{Mutations, choose, mutate};
+use crate::portal::rest::is_id;
 use crate::portal::token_name::TokenName;
 use crate::sanitize::fuzz::assert_sanitized;
 

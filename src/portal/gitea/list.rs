@@ -6,14 +6,11 @@
 //! was not read to a page that was. A list that was read page by page therefore counts only if its length never shrank and no
 //! token was missed; otherwise it is read again.
 
-use super::api_client::invalid_response;
 use super::errors::Operation;
 use crate::api::Reason;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::portal::gitea::{Delivery, GiteaPortal, PortalError, RowSink};
-use futures::future::BoxFuture;
-use reqwest::Method;
-use reqwest::header::HeaderMap;
+use crate::portal::rest::{Matching, Method, invalid_response, total_count};
 use serde::Deserialize;
 use std::collections::HashSet;
 
@@ -22,6 +19,8 @@ const PAGE_SIZE: usize = 50;
 /// A name has at most 255 characters, so this is sufficient for 30,000 tokens.
 const MAX_PAGE_BYTES: usize = 32 << 20;
 const MAX_PAGES: usize = 4_000;
+/// The header that `SetTotalCountHeader` sets.
+const TOTAL_COUNT: &str = "X-Total-Count";
 /// Twenty times the largest list that the operator is designed for.
 const MAX_TOKENS: usize = 200_000;
 /// How often a list that changes while it is read page by page is read.
@@ -67,16 +66,15 @@ impl GiteaPortal {
     pub(super) async fn find(&self, query: &RowQuery) -> Result<Vec<TokenRow>, PortalError> {
         if *query == RowQuery::Probe {
             let page = self.read_page(Some(1), 1).await?;
-            let rows = page.tokens.into_iter().take(1).map(|token| self.row(token));
-            return rows.collect();
+            return page.tokens.into_iter().take(1).map(|token| self.row(token)).collect();
         }
         if matches!(query, RowQuery::WithUsername(_)) {
             let message = "all tokens of a Gitea user have the same username: none is found by it";
             return Err(PortalError::new(Delivery::NotSent, Reason::RequestRejected, message));
         }
-        let mut matching = Matching { query, found: vec![] };
+        let mut matching = Matching::new(query);
         self.read_list(&mut matching).await?;
-        Ok(matching.found)
+        Ok(matching.into_rows())
     }
 
     /// Reads the list once; returns whether it is complete.
@@ -127,13 +125,13 @@ impl GiteaPortal {
     }
 
     async fn read_page(&self, number: Option<usize>, limit: usize) -> Result<Page, PortalError> {
-        let mut url = self.client.tokens();
+        let mut url = self.tokens_address();
         url.query_pairs_mut().append_pair("limit", &limit.to_string());
         if let Some(number) = number {
             url.query_pairs_mut().append_pair("page", &number.to_string());
         }
-        let answer = self.client.send(Operation::List, (Method::GET, url, None), MAX_PAGE_BYTES).await?;
-        Ok(Page { tokens: tokens(&answer.body)?, total: total(&answer.headers) })
+        let answer = self.send(Operation::List, (Method::GET, url, None), MAX_PAGE_BYTES).await?;
+        Ok(Page { tokens: tokens(&answer.body)?, total: total_count(&answer.headers, TOTAL_COUNT) })
     }
 
     fn row(&self, ListedToken { id, name }: ListedToken) -> Result<TokenRow, PortalError> {
@@ -156,32 +154,4 @@ pub(super) fn tokens(body: &[u8]) -> Result<Vec<ListedToken>, PortalError> {
     serde_json::from_slice(body).map_err(|error| {
         invalid_response(format!("Gitea's list of tokens cannot be read ({:?} error)", error.classify()))
     })
-}
-
-/// The header that `SetTotalCountHeader` sets.
-fn total(headers: &HeaderMap) -> Option<usize> {
-    headers.get("X-Total-Count")?.to_str().ok()?.trim().parse().ok()
-}
-
-/// Keeps the tokens that match a query.
-struct Matching<'a> {
-    query: &'a RowQuery,
-    found: Vec<TokenRow>,
-}
-
-impl RowSink for Matching<'_> {
-    fn before_page(&mut self) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
-    }
-
-    fn push(&mut self, row: TokenRow) {
-        let matches = match self.query {
-            RowQuery::WithId(id) => row.token.id == *id,
-            RowQuery::WithMarker(marker) => marker.is_in(&row.description),
-            RowQuery::WithUsername(_) | RowQuery::Probe => false,
-        };
-        if matches {
-            self.found.push(row);
-        }
-    }
 }

@@ -5,14 +5,14 @@
 //! functions `ListAccessTokens`, `CreateAccessToken` and `DeleteAccessToken` in `routers/api/v1/user/app.go` of Gitea
 //! 1.26; Forgejo's are the same.
 
-mod api_client;
 mod errors;
 #[cfg(test)]
 mod fuzz;
 mod list;
 mod tokens;
 
-use self::api_client::ApiClient;
+use self::errors::{ErrorContext, NAMES, Operation, explain};
+use super::rest::{Answer, Method, RestClient, RestSettings, basic, invalid_spec};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
 };
@@ -20,6 +20,7 @@ use crate::api::{Gitea, PortalType, Reason, RecordedPortal};
 use crate::domain::model::capabilities::{Capabilities, LoginName, TokenHandle, TokenList};
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use std::fmt;
+use url::Url;
 
 /// The length of the database column of the name.
 const NAME_MAX: usize = 255;
@@ -36,7 +37,7 @@ pub(super) fn connect(settings: PortalSettings<'_>) -> Result<GiteaPortal, Porta
 pub struct GiteaPortal {
     spec: Gitea,
     location: RecordedPortal,
-    client: ApiClient,
+    client: RestClient,
 }
 
 impl fmt::Debug for GiteaPortal {
@@ -52,15 +53,24 @@ impl GiteaPortal {
     /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
         let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
-        let spec = spec.gitea.clone().ok_or_else(|| invalid("spec.gitea is missing: type Gitea requires it"))?;
+        let spec = spec.gitea.clone().ok_or_else(|| invalid_spec("spec.gitea is missing: type Gitea requires it"))?;
         let Credentials::Basic { username, password } = credentials else {
-            return Err(invalid("Gitea lets only HTTP Basic create tokens: set spec.gitea.auth.type to Basic"));
+            return Err(invalid_spec("Gitea lets only HTTP Basic create tokens: set spec.gitea.auth.type to Basic"));
         };
         // The id of a token would otherwise be taken for the name of the user, who identifies no token.
         if spec.user.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(invalid("spec.gitea.user consists of digits only, as the ids of tokens do: use another user"));
+            return Err(invalid_spec(
+                "spec.gitea.user consists of digits only, as the ids of tokens do: use another user",
+            ));
         }
-        let client = ApiClient::new(&spec, &limits, (&username, &password), ca_pem.as_deref(), egress)?;
+        let client = RestClient::new(RestSettings {
+            names: &NAMES,
+            connection: spec.connection(),
+            limits: &limits,
+            headers: basic(&username, &password)?,
+            ca_pem: ca_pem.as_deref(),
+            egress,
+        })?;
         // The list of a user is the same for everyone who may read it.
         let location = RecordedPortal {
             kind: PortalType::Gitea,
@@ -70,10 +80,22 @@ impl GiteaPortal {
         };
         Ok(Self { spec, location, client })
     }
-}
 
-fn invalid(message: &str) -> PortalError {
-    PortalError::new(Delivery::NotSent, Reason::CredentialsInvalid, message)
+    /// The address of the user's tokens.
+    fn tokens_address(&self) -> Url {
+        self.client.address(&["api", "v1", "users", &self.spec.user, "tokens"])
+    }
+
+    /// Sends a call once, and reads its response up to a limit.
+    async fn send(
+        &self,
+        operation: Operation,
+        call: (Method, Url, Option<Vec<u8>>),
+        limit: usize,
+    ) -> Result<Answer, PortalError> {
+        let context = ErrorContext { user: &self.spec.user, credentials_source: self.client.credentials_source() };
+        self.client.send(call, limit, |refusal| explain(refusal, operation, context)).await
+    }
 }
 
 impl Portal for GiteaPortal {

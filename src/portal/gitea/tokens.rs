@@ -1,13 +1,12 @@
 //! Creates and deletes tokens.
 
-use super::api_client::invalid_response;
 use super::errors::Operation;
 use crate::api::Reason;
 use crate::domain::model::token::TokenRef;
 use crate::portal::gitea::{Delivery, GiteaPortal, IssuedToken, PortalError};
-use reqwest::Method;
+use crate::portal::rest::{Method, invalid_response, is_id, json, token_secret};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 /// The largest response to a request: a name, a secret and scopes.
 const MAX_RESPONSE_BYTES: usize = 64 << 10;
@@ -24,22 +23,16 @@ struct NewToken<'a> {
 struct CreatedToken {
     id: i64,
     name: String,
-    #[serde(deserialize_with = "secret")]
+    #[serde(deserialize_with = "token_secret")]
     sha1: SecretString,
-}
-
-fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretString, D::Error> {
-    String::deserialize(deserializer).map(SecretString::from)
 }
 
 impl GiteaPortal {
     /// Creates a token with this name: one request.
     pub(super) async fn create_token(&self, name: &str) -> Result<IssuedToken, PortalError> {
-        let body = serde_json::to_vec(&NewToken { name, scopes: &self.spec.scopes }).map_err(|error| {
-            PortalError::new(Delivery::NotSent, Reason::RequestRejected, format!("the request is not JSON: {error}"))
-        })?;
-        let call = (Method::POST, self.client.tokens(), Some(body));
-        let answer = self.client.send(Operation::Request, call, MAX_RESPONSE_BYTES).await?;
+        let body = json(&NewToken { name, scopes: &self.spec.scopes })?;
+        let call = (Method::POST, self.tokens_address(), Some(body));
+        let answer = self.send(Operation::Request, call, MAX_RESPONSE_BYTES).await?;
         issued_token(&answer.body, name, &self.spec.user)
     }
 
@@ -49,17 +42,9 @@ impl GiteaPortal {
             let message = "the id of the token is not a number, as Gitea's ids are";
             return Err(PortalError::new(Delivery::NotSent, Reason::RequestRejected, message));
         }
-        let mut url = self.client.tokens();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.push(&token.id);
-        }
-        self.client.send(Operation::Revoke, (Method::DELETE, url, None), MAX_RESPONSE_BYTES).await.map(drop)
+        let url = self.client.address(&["api", "v1", "users", &self.spec.user, "tokens", &token.id]);
+        self.send(Operation::Revoke, (Method::DELETE, url, None), MAX_RESPONSE_BYTES).await.map(drop)
     }
-}
-
-/// Whether this is an id as the operator records it: Gitea would also read `0x11` as 17.
-pub(super) fn is_id(id: &str) -> bool {
-    id.parse::<i64>().is_ok_and(|number| number > 0 && number.to_string() == id)
 }
 
 /// Reads the response to a request.
@@ -122,15 +107,5 @@ mod tests {
     fn a_token_whose_name_was_changed_is_identified_by_its_id() {
         let failure = read(&json!({"id": 17, "name": "prod [a", "sha1": "hush"})).expect_err("unusable");
         assert_eq!(failure.unusable_token.map(|token| (token.id, token.username)), Some(("17".into(), "bot".into())));
-    }
-
-    #[test]
-    fn only_a_decimal_number_is_an_id() {
-        for id in ["1", "9223372036854775807"] {
-            assert!(is_id(id), "{id}");
-        }
-        for other in ["", "0", "-1", "+1", "01", "0x11", "1_0", "bot", "9223372036854775808", "1/..", " 1"] {
-            assert!(!is_id(other), "{other}");
-        }
     }
 }

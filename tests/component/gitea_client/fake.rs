@@ -1,7 +1,8 @@
 //! A small Gitea: the tokens of one user, as `routers/api/v1/user/app.go` handles them, with a record of what happened.
 
+use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform};
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -9,30 +10,12 @@ use axum::routing::{delete, get};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
 pub const USER: &str = "bot";
 pub const PASSWORD: &str = "correct-horse-battery";
-/// The start of every token's secret.
-pub const TOKEN_SECRET: &str = "hush-token";
-
-/// What goes wrong with a call.
-pub enum Fault {
-    /// It is rejected, and nothing is done.
-    Reject(u16, Vec<(&'static str, String)>, String),
-    /// It is done, and this is the response.
-    Replace(u16, String),
-    /// It is done, and the response breaks off.
-    BreakOff,
-    /// It is delivered twice, and the second response arrives.
-    Twice,
-    /// It is done, and then this token is deleted by another client.
-    Delete(i64),
-}
-
 #[derive(Default)]
 pub struct Gitea {
     /// Ids and names, the oldest first.
@@ -43,7 +26,7 @@ pub struct Gitea {
     /// The most tokens on a page.
     pub max_items: usize,
     /// Faults of the next calls, by method.
-    pub faults: HashMap<&'static str, VecDeque<Fault>>,
+    faults: Faults,
     /// Every call, as `<method> <path and query>`.
     pub calls: Vec<String>,
     /// The bodies of the token requests.
@@ -84,7 +67,7 @@ impl FakeGitea {
 
     /// Lets the next call of this method fail.
     pub fn fail(&self, method: &'static str, fault: Fault) {
-        self.state().faults.entry(method).or_default().push_back(fault);
+        self.state().faults.add(method, fault);
     }
 
     /// Adds tokens with these names.
@@ -108,39 +91,15 @@ impl Gitea {
         self.tokens.push((id, name));
         id
     }
+}
 
-    /// Performs a call with its fault.
-    fn perform(&mut self, method: &'static str, mut act: impl FnMut(&mut Self) -> Response) -> Response {
-        let fault = self.faults.get_mut(method).and_then(VecDeque::pop_front);
-        match fault {
-            None => act(self),
-            Some(Fault::Reject(status, headers, body)) => {
-                let mut response = (StatusCode::from_u16(status).expect("a status"), body).into_response();
-                for (name, value) in headers {
-                    response.headers_mut().insert(name, value.parse().expect("a value"));
-                }
-                response
-            }
-            Some(Fault::Replace(status, body)) => {
-                act(self);
-                (StatusCode::from_u16(status).expect("a status"), body).into_response()
-            }
-            Some(Fault::BreakOff) => {
-                act(self);
-                let start = Bytes::from(format!("{{\"id\":1,\"sha1\":\"{TOKEN_SECRET}"));
-                let broken = futures::stream::iter([Ok(start), Err(io::Error::other("broken"))]);
-                (StatusCode::CREATED, Body::from_stream(broken)).into_response()
-            }
-            Some(Fault::Twice) => {
-                act(self);
-                act(self)
-            }
-            Some(Fault::Delete(id)) => {
-                let response = act(self);
-                self.tokens.retain(|(other, _)| *other != id);
-                response
-            }
-        }
+impl Server for Gitea {
+    fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
+    }
+
+    fn delete(&mut self, id: i64) {
+        self.tokens.retain(|(other, _)| *other != id);
     }
 }
 
@@ -166,7 +125,7 @@ async fn create(State(state): State<Shared>, Path(user): Path<String>, headers: 
     let body: Value = serde_json::from_slice(&body).expect("JSON");
     state.requests.push(body.clone());
     let name = body["name"].as_str().expect("a name").to_owned();
-    state.perform("POST", |gitea| {
+    perform(&mut *state, "POST", |gitea| {
         if gitea.tokens.iter().any(|(_, taken)| *taken == name) {
             return error(400, "access token name has been used already");
         }
@@ -191,7 +150,7 @@ async fn list(State(state): State<Shared>, Path(user): Path<String>, uri: Uri, h
     if let Some(refusal) = refused(&user, &headers) {
         return refusal;
     }
-    state.perform("GET", |gitea| {
+    perform(&mut *state, "GET", |gitea| {
         let newest_first: Vec<&(i64, String)> = gitea.tokens.iter().rev().collect();
         let size = number("limit").unwrap_or(30).min(gitea.max_items);
         let page = page.or(gitea.pages_always.then_some(1));
@@ -212,7 +171,7 @@ async fn remove(State(state): State<Shared>, Path((user, id)): Path<(String, Str
     if let Some(refusal) = refused(&user, &headers) {
         return refusal;
     }
-    state.perform("DELETE", |gitea| {
+    perform(&mut *state, "DELETE", |gitea| {
         let length = gitea.tokens.len();
         gitea.tokens.retain(|(token, name)| token.to_string() != id && *name != id);
         if gitea.tokens.len() == length { error(404, "not found") } else { StatusCode::NO_CONTENT.into_response() }

@@ -3,7 +3,8 @@
 mod fake;
 mod lists;
 
-use fake::{FakeGitea, Fault, PASSWORD, TOKEN_SECRET, USER};
+use crate::portal_faults::{Fault, TOKEN_SECRET};
+use fake::{FakeGitea, PASSWORD, USER};
 use registry_token_operator::api::{IssuerSpec, Limits, Reason};
 use registry_token_operator::domain::model::capabilities::{LoginName, TokenHandle};
 use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};

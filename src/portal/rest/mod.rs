@@ -1,0 +1,27 @@
+//! What clients of JSON APIs have in common: the HTTP client with its limits, errors that every server and proxy sends, ids
+//! and the selection of rows.
+
+mod client;
+mod errors;
+mod json;
+mod rows;
+
+pub(super) use self::client::{Answer, Method, RestClient, RestSettings, basic};
+pub(super) use self::errors::{Refusal, invalid_response, invalid_spec};
+pub(super) use self::json::{json, token_secret};
+pub(super) use self::rows::{Matching, is_id, total_count};
+
+/// What messages name.
+#[derive(Debug)]
+pub(super) struct Names {
+    /// The product that serves the API.
+    pub product: &'static str,
+    /// The field with its address.
+    pub url: &'static str,
+    /// The field with the CA.
+    pub tls: &'static str,
+    /// The field that refers to the credentials.
+    pub auth: &'static str,
+    /// An example of an address.
+    pub example: &'static str,
+}
