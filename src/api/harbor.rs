@@ -50,6 +50,12 @@ pub struct Harbor {
     #[schemars(length(min = 1, max = 64))]
     pub permissions: Vec<HarborPermission>,
 
+    /// How many days the tokens are valid. By default they do not expire. A token is rotated when a third of this time is left,
+    /// or earlier if its `spec.rotation` says so. A change has an effect on new tokens only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 3650))]
+    pub duration: Option<u16>,
+
     /// Allows `url` to use http. Defaults to false.
     #[serde(default, rename = "allowInsecureHTTP")]
     pub allow_insecure_http: bool,

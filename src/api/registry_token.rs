@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
     printcolumn(name = "SECRET", type_ = "string", json_path = ".status.secret.name"),
     printcolumn(name = "ISSUER", type_ = "string", json_path = ".spec.issuerRef.name", priority = 1),
     printcolumn(name = "TOKEN AGE", type_ = "date", json_path = ".status.token.requestTime", priority = 1),
+    printcolumn(name = "EXPIRES", type_ = "string", json_path = ".status.token.expirationTime", priority = 1),
     printcolumn(name = "NEXT ROTATION", type_ = "string", json_path = ".status.nextRotationTime", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("(has(self.spec.secret) && has(self.spec.secret.name) ? self.spec.secret.name : self.metadata.name) == (has(oldSelf.spec.secret) && has(oldSelf.spec.secret.name) ? oldSelf.spec.secret.name : oldSelf.metadata.name)")
@@ -69,7 +70,7 @@ pub struct RegistryTokenSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretTemplate>,
 
-    /// When the token is rotated. Without it, the token is never rotated.
+    /// When the token is rotated. Without it, the token is never rotated, unless it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<RotationSpec>,
 
@@ -166,7 +167,7 @@ pub struct RegistryTokenStatus {
     #[serde(rename = "argocdRepository", default, skip_serializing_if = "Option::is_none")]
     pub argocd_repository: Option<RecordedArgoCDRepository>,
 
-    /// Time of the next rotation. Absent without `spec.rotation`.
+    /// Time of the next rotation. Absent without `spec.rotation`, unless the token expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_rotation_time: Option<Time>,
 
@@ -245,7 +246,8 @@ pub struct RecordedToken {
     pub nonce: String,
     /// When it was requested.
     pub request_time: Time,
-    /// When the token expires. Reserved: always absent, because no portal type reports it yet.
+    /// When the token expires, if the issuer limits that. It is rotated when a third of its lifetime is left, or earlier if
+    /// `spec.rotation` says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiration_time: Option<Time>,
     /// MAC that proves that the operator recorded this token for this object.

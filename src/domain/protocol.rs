@@ -13,6 +13,7 @@ use super::model::pull_secret::{Reservation, SecretMeta, StoredToken};
 use super::model::token::{RowQuery, TokenRef, TokenRow};
 use super::model::token_mac::TokenSignature;
 use crate::api::RegistryTokenStatus;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// A write to the Secret, guarded by the version that was read last.
@@ -122,6 +123,8 @@ pub enum Response {
         /// Portal id, if the response contained one.
         id: Option<String>,
         username: String,
+        /// When it expires, if it does.
+        expiration_time: Option<Timestamp>,
     },
     /// A token that cannot be used: its password is unknown, or it could not be identified later. No list shows it.
     UnusableToken {

@@ -51,7 +51,8 @@ impl Portal for ScriptedPortal {
     }
 
     fn request<'a>(&'a self, _description: &'a str) -> PortalFuture<'a, IssuedToken> {
-        let token = IssuedToken { id: None, username: "u".to_owned(), secret: SecretString::from("s") };
+        let token =
+            IssuedToken { id: None, username: "u".to_owned(), secret: SecretString::from("s"), expiration_time: None };
         Box::pin(self.script.respond("request", token))
     }
 
@@ -73,7 +74,7 @@ impl Portal for ScriptedPortal {
             for _ in 0..2 {
                 sink.before_page().await;
                 self.script.respond("page", ()).await?;
-                sink.push(TokenRow { token: token(), description: String::new() });
+                sink.push(TokenRow { token: token(), description: String::new(), expiration_time: None });
             }
             Ok(())
         })

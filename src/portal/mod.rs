@@ -19,6 +19,7 @@ use crate::api::{RecordedPortal, ResolvedPortal};
 use crate::domain::model::capabilities::Capabilities;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use self::call::{CallContext, CallError, CallKind, CompletedCall, ISSUER_READ_TTL, OnCall, OnShutdown};
@@ -38,6 +39,8 @@ pub struct IssuedToken {
     pub username: String,
     /// The password to log in with.
     pub secret: SecretString,
+    /// When it expires, if the response says so.
+    pub expiration_time: Option<Timestamp>,
 }
 
 /// How to use a portal, and what it can do.

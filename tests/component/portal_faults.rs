@@ -1,10 +1,16 @@
-//! What goes wrong with the calls of a small portal.
+//! What the tests of portals with a JSON API share: small servers whose calls fail as requested, and clients with short
+//! timeouts.
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use registry_token_operator::api::{IssuerSpec, Limits, Reason};
+use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
+use registry_token_operator::portal::{Credentials, Delivery, EgressPolicy, PortalError, PortalSettings};
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use tokio::task::AbortHandle;
 
 /// The start of every token's secret.
 pub const TOKEN_SECRET: &str = "hush-token";
@@ -72,4 +78,32 @@ pub fn perform<S: Server>(server: &mut S, method: &'static str, mut act: impl Fn
             response
         }
     }
+}
+
+/// Serves a portal; returns its address, and what ends it.
+pub async fn serve(router: Router) -> (String, AbortHandle) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    (url, tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle())
+}
+
+/// Settings of a client with short timeouts.
+pub fn settings(spec: &IssuerSpec, credentials: Credentials) -> PortalSettings<'_> {
+    let duration = |text: &str| text.parse().expect("a duration");
+    let limits = Limits {
+        connect_timeout: duration("1s"),
+        first_byte_timeout: duration("2s"),
+        request_timeout: duration("3s"),
+        ..Limits::default()
+    };
+    PortalSettings { spec, limits, credentials, ca_pem: None, egress: EgressPolicy::default() }
+}
+
+pub fn marker(letter: char) -> Marker {
+    let nonce: String = std::iter::repeat_n(letter, 12).collect();
+    Marker::new(IssuerTag::of("issuer"), Nonce::parse(&nonce).expect("a nonce"))
+}
+
+pub fn outcome(failure: &PortalError) -> (Delivery, Reason) {
+    (failure.delivery, failure.reason)
 }

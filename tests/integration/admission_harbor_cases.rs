@@ -22,6 +22,8 @@ pub fn harbor() -> Vec<Case> {
     vec![
         accepted("Harbor", issuer(json!({}))),
         accepted("Harbor below a path", issuer(json!({"url": "https://example.com/harbor", "permissions": [pull]}))),
+        accepted("robot accounts for a year", issuer(json!({"duration": 365}))),
+        rejected("robot accounts for no time", issuer(json!({"duration": 0})), "spec.harbor.duration"),
         accepted("the system", issuer(json!({"level": "System", "project": null, "projects": ["*"]}))),
         rejected(
             "Harbor without its member",

@@ -24,7 +24,7 @@ pub fn rejected() -> Response {
 }
 
 pub fn token_row(row: &super::fakes::PortalToken) -> TokenRow {
-    TokenRow { token: row.token.clone(), description: row.description.clone() }
+    TokenRow { token: row.token.clone(), description: row.description.clone(), expiration_time: None }
 }
 
 /// The problem, if the credentials are invalid or the portal is the wrong one.
@@ -82,7 +82,7 @@ pub fn request_token(
                 // The id is unknown, so the token is given up. It is found when the list is visible again.
                 world.oracle.excused_requests += 1;
             }
-            Response::Token { id, username: token.username }
+            Response::Token { id, username: token.username, expiration_time: None }
         }
     }
 }

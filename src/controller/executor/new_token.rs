@@ -17,12 +17,16 @@ impl Executor<'_> {
     /// revocation by it would affect the other token.
     pub(crate) fn accept_token(&mut self, issuer: &ConnectedIssuer, token: IssuedToken) -> Response {
         let (id, username) = (token.id.clone(), token.username.clone());
+        let expiration_time = token.expiration_time.or_else(|| {
+            let validity = issuer.resolved.capabilities.expiry?;
+            self.ctx.clock.now().checked_add(validity).ok()
+        });
         let is_used = id
             .as_deref()
             .is_some_and(|id| self.is_id_in_use(issuer, &TokenRef { id: id.to_owned(), username: username.clone() }));
         if !is_used {
             self.uncommitted = Some(token);
-            return Response::Token { id, username };
+            return Response::Token { id, username, expiration_time };
         }
         let problem = invalid_response(&format!(
             "the id in the portal's response to the request belongs to another token: the output is not the token's id. \

@@ -9,6 +9,7 @@ use crate::controller::decode::prune::prune_metadata;
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::IssuerKey;
 use crate::domain::model::token::same_id;
+use crate::domain::model::token_expiry::rotation_age;
 use crate::metrics::{ReadyStatus, ShownObject};
 use futures::{FutureExt, Stream, StreamExt};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -38,7 +39,7 @@ pub struct CachedToken {
     ids: Box<str>,
     /// The names of its `ServiceAccount`s, each in a line, with a space and the recorded version if there is one.
     accounts: Box<str>,
-    /// `spec.rotation.interval` in seconds; 0 without rotation.
+    /// How often its token is rotated, in seconds; 0 without rotation.
     rotation_seconds: u64,
     protected: bool,
     deleting: bool,
@@ -65,7 +66,7 @@ impl CachedToken {
             issuer_name: token.spec.issuer_ref.name.as_str().into(),
             ids: ids.join("\n").into_boxed_str(),
             accounts: account_lines(token),
-            rotation_seconds: token.spec.rotation.as_ref().map_or(0, |rotation| rotation.interval.0.as_secs()),
+            rotation_seconds: rotation_interval(token).map_or(0, |interval| interval.as_secs()),
             protected: has_finalizer(token.finalizers()),
             deleting: token.metadata.deletion_timestamp.is_some(),
             argocd: token.argocd_repository().is_some() || recorded_argocd_secret(token).is_some(),
@@ -160,6 +161,13 @@ impl CachedToken {
     pub fn rotation_interval(&self) -> Option<Duration> {
         (self.rotation_seconds > 0).then(|| Duration::from_secs(self.rotation_seconds))
     }
+}
+
+/// How often the token of an object is rotated: as the spec says, or more often because it expires.
+fn rotation_interval(token: &RegistryToken) -> Option<Duration> {
+    let interval = token.spec.rotation.as_ref().map(|rotation| rotation.interval.0);
+    let current = token.status.as_ref().and_then(|status| status.token.as_ref());
+    interval.into_iter().chain(current.and_then(rotation_age)).min()
 }
 
 /// Whether the spec or the status of an object names a `ServiceAccount`.

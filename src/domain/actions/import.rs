@@ -18,6 +18,7 @@ use crate::domain::model::request_cause::RequestCause;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow, same_id};
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{ImportContent, Request, Response, SecretWrite};
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// Time before a failed import is tried again. The operator does not watch a Secret that it does not own yet.
@@ -33,6 +34,8 @@ pub struct Importing {
     id: String,
     /// The annotations that the token handles, as a requested token would.
     request_cause: RequestCause,
+    /// When the token expires, according to its row.
+    expiration_time: Option<Timestamp>,
     stage: Stage,
 }
 
@@ -63,7 +66,10 @@ type ImportTransition = Transition<Importing>;
 /// Starts by reading the Secret's metadata: a Secret without our label is not in the cache.
 #[must_use]
 pub const fn begin(id: String, request_cause: RequestCause) -> ImportTransition {
-    Transition::Perform(Request::ReadSecret, Importing { id, request_cause, stage: Stage::ReadingSecret })
+    Transition::Perform(
+        Request::ReadSecret,
+        Importing { id, request_cause, expiration_time: None, stage: Stage::ReadingSecret },
+    )
 }
 
 impl StateMachine for Importing {
@@ -181,7 +187,7 @@ impl Importing {
     }
 
     /// The message does not say which username the id has: it may be the id of another user's token.
-    fn row_found(self, username: String, rows: &[TokenRow]) -> ImportTransition {
+    fn row_found(mut self, username: String, rows: &[TokenRow]) -> ImportTransition {
         let matches = |row: &&TokenRow| same_id(&row.token.id, &self.id) && row.token.username == username;
         let Some(row) = rows.iter().find(matches) else {
             return retry_later("the portal lists no token with this id and the username in the Secret");
@@ -192,6 +198,7 @@ impl Importing {
             );
         }
         let token = TokenRef { id: row.token.id.clone(), username: username.clone() };
+        self.expiration_time = row.expiration_time;
         self.transition_to(Request::QueryRows(RowQuery::WithUsername(username)), Stage::CountingRows(token))
     }
 
@@ -213,6 +220,7 @@ impl Importing {
             provenance: Provenance {
                 portal: issuer.portal_hash(),
                 requested_at: observed.now.as_second(),
+                expires_at: self.expiration_time.map(Timestamp::as_second),
                 previous_id: None,
             },
             signature: observed.sign_stored(&issuer.portal, token),

@@ -11,8 +11,8 @@ use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::protocol::SecretContent;
 use crate::domain::status::ready_condition;
 use crate::domain::test_support::{
-    World, annotations, at_rest, change_issuer, empty_secret, first_attempt, label, login_content, marker, new_object,
-    problem, row, secret,
+    World, annotations, at, at_rest, change_issuer, empty_secret, first_attempt, label, login_content, marker,
+    new_object, problem, row, secret,
 };
 
 /// A Secret that a person made and handed over: the operator has written nothing yet.
@@ -67,6 +67,17 @@ fn a_token_that_a_person_requested_becomes_the_objects_own_without_a_request() {
     let before = world.labels.len();
     assert_eq!(world.pass(), PassResult::Idle);
     assert_eq!(world.labels.len(), before, "at rest nothing is done");
+}
+
+#[test]
+fn an_imported_token_expires_when_its_row_says_so() {
+    let mut world = new_import();
+    let expires = at(30 * 24 * 3600);
+    world.rows[1].expiration_time = Some(expires);
+    assert!(matches!(world.pass(), PassResult::IdleFor(_)), "{:?}", world.labels);
+    let status = StatusView::of(&world.observed.object);
+    assert_eq!(status.token.and_then(|token| token.expiration_time).map(|time| time.0), Some(expires));
+    assert!(status.next_rotation.is_some_and(|time| time < expires));
 }
 
 #[test]

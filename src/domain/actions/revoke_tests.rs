@@ -51,8 +51,11 @@ fn only_what_is_due_is_revoked() {
 
 #[test]
 fn another_token_that_has_the_id_now_is_left_alone() {
-    let another =
-        TokenRow { token: TokenRef { id: "12".into(), username: "another".into() }, description: String::new() };
+    let another = TokenRow {
+        token: TokenRef { id: "12".into(), username: "another".into() },
+        description: String::new(),
+        expiration_time: None,
+    };
     let mut world = due(&[("12", 500)]).listing(std::slice::from_ref(&another));
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!((world.labels.clone(), left(&world)), (vec!["find 12".to_owned(), "status".to_owned()], vec![]));

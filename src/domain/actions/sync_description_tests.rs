@@ -80,8 +80,11 @@ fn with_a_hidden_list_it_is_edited_without_a_read() {
 
 #[test]
 fn only_the_row_of_that_id_and_that_name_is_edited() {
-    let another =
-        TokenRow { token: TokenRef { id: "17".into(), username: "another".into() }, description: "before".into() };
+    let another = TokenRow {
+        token: TokenRef { id: "17".into(), username: "another".into() },
+        description: "before".into(),
+        expiration_time: None,
+    };
     for rows in [vec![], vec![another]] {
         let mut world = edited("").listing(&rows);
         assert!(matches!(run(&mut world), Outcome::Failed(problem) if problem.reason == Reason::TokenNotFound));

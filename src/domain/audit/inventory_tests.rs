@@ -46,7 +46,11 @@ fn a_token_whose_id_was_reused_is_not_listed() {
 #[test]
 fn a_token_that_was_recorded_in_another_letter_case_is_listed() {
     let guid = "0f8fad5b-d9cb-469f-a165-70867728950e";
-    let shown = TokenRow { token: TokenRef { id: guid.into(), username: "tw-1".into() }, description: "prod".into() };
+    let shown = TokenRow {
+        token: TokenRef { id: guid.into(), username: "tw-1".into() },
+        description: "prod".into(),
+        expiration_time: None,
+    };
     let list = inventory(&[shown]);
     let recorded = TokenRef { id: guid.to_uppercase(), username: "tw-1 ".into() };
     assert_eq!(list.description_hash(&recorded), Some(hash64("prod")));

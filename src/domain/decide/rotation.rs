@@ -6,6 +6,7 @@ use crate::domain::model::object::Object;
 use crate::domain::model::request_cause::{ANNOTATION_KEYS, Cause, RequestCause};
 use crate::domain::model::rotation_windows::RotationStart;
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token_expiry::urgent_at;
 use crate::domain::observed::Observed;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -34,21 +35,22 @@ pub fn rotation_start(observed: &Observed, status: &StatusView) -> Option<Timest
     if windows.is_empty() || recorded > observed.now {
         return Some(recorded);
     }
-    let of_token = status.token.as_ref().zip(observed.object.rotation);
-    let start =
-        of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation.interval, &observed.object.uid));
+    let interval = observed.object.rotation.map(|rotation| rotation.interval);
+    let start = status.token.as_ref().and_then(|token| RotationStart::of(token, interval, &observed.object.uid));
     Some(start.map_or(recorded, |start| windows.start(start, observed.now)))
 }
 
 /// Returns the cause to replace a working token: a new value of an annotation, or an elapsed interval. During an
-/// overlap only a compromised token is replaced, so that at rest no more than two are valid.
+/// overlap only a compromised token is replaced, so that at rest no more than two are valid; but a token that is about to
+/// expire is replaced even if its predecessor could not be revoked.
 #[must_use]
 pub fn pending(observed: &Observed, issuer: &IssuerInfo, status: &StatusView) -> Option<RequestCause> {
     let handles = unhandled(observed, issuer, status);
     let by_annotation = ANNOTATION_KEYS.into_iter().find(|(key, _)| handles.contains_key(*key)).map(|(_, cause)| cause);
     let due = rotation_start(observed, status).is_some_and(|due| due <= observed.now);
     let cause = by_annotation.or_else(|| due.then_some(Cause::Rotation))?;
-    let waits = cause.overlaps() && !status.retiring.is_empty();
+    let is_urgent = status.token.as_ref().and_then(urgent_at).is_some_and(|time| time <= observed.now);
+    let waits = cause.overlaps() && !status.retiring.is_empty() && !is_urgent;
     (!waits).then_some(RequestCause { cause, handles })
 }
 

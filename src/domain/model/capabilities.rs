@@ -19,8 +19,8 @@ pub struct Capabilities {
     pub login_name: LoginName,
     /// What the list shows to the portal user.
     pub list: TokenList,
-    /// How long the portal accepts a token; `None` if until its revocation. Not read yet: the core rotates tokens only as
-    /// the spec says.
+    /// How long the portal accepts a token; `None` if until its revocation. It counts from the request of a token whose
+    /// response does not say when it expires.
     pub expiry: Option<Duration>,
 }
 

@@ -19,5 +19,6 @@ pub mod request_history;
 pub mod rotation_windows;
 pub mod status_view;
 pub mod token;
+pub mod token_expiry;
 pub mod token_mac;
 pub mod unverified_tokens;

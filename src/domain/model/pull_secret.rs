@@ -9,6 +9,8 @@ use crate::api::{
     PROVENANCE_ANNOTATION, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, ROLE_LABEL, RecordedToken, STORED_ANNOTATION,
     TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
 };
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -46,6 +48,8 @@ pub struct Provenance {
     pub portal: String,
     /// When the token was requested, in seconds since 1970.
     pub requested_at: i64,
+    /// When the token expires, in seconds since 1970.
+    pub expires_at: Option<i64>,
     /// Portal id of the token in status at that time, if there was one.
     pub previous_id: Option<String>,
 }
@@ -54,13 +58,24 @@ impl Provenance {
     /// A text that cannot be parsed counts as absent.
     fn parse(text: &str) -> Self {
         let mut parts = text.splitn(3, '.');
-        let (portal, requested_at) =
-            (parts.next().unwrap_or_default(), parts.next().and_then(|requested_at| requested_at.parse().ok()));
-        requested_at.map_or_else(Self::default, |requested_at| Self {
-            portal: portal.to_owned(),
-            requested_at,
-            previous_id: parts.next().map(str::to_owned),
-        })
+        let (portal, times) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        let (requested_at, expires_at) =
+            times.split_once('~').map_or((times, None), |(requested_at, expires_at)| (requested_at, Some(expires_at)));
+        requested_at.parse().map_or_else(
+            |_| Self::default(),
+            |requested_at| Self {
+                portal: portal.to_owned(),
+                requested_at,
+                expires_at: expires_at.and_then(|time| time.parse().ok()),
+                previous_id: parts.next().map(str::to_owned),
+            },
+        )
+    }
+
+    /// When the token expires.
+    #[must_use]
+    pub fn expiration_time(&self) -> Option<Time> {
+        Timestamp::from_second(self.expires_at?).ok().map(Time)
     }
 
     /// Whether the token comes from another portal than the one with this hash.
@@ -79,6 +94,7 @@ impl Provenance {
 impl fmt::Display for Provenance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.portal, self.requested_at)?;
+        self.expires_at.iter().try_for_each(|expires_at| write!(f, "~{expires_at}"))?;
         self.previous_id.iter().try_for_each(|after| write!(f, ".{after}"))
     }
 }

@@ -113,8 +113,12 @@ fn what_is_written_is_parsed_again() {
     let handles = BTreeMap::from([("rotate".to_owned(), "1".to_owned())]);
     let request_cause = RequestCause { cause: Cause::Rotate, handles };
     // An id may contain a dot.
-    let origin =
-        Provenance { portal: "portal".to_owned(), requested_at: 1_900_000_000, previous_id: Some("1.6".to_owned()) };
+    let origin = Provenance {
+        portal: "portal".to_owned(),
+        requested_at: 1_900_000_000,
+        expires_at: Some(1_900_003_600),
+        previous_id: Some("1.6".to_owned()),
+    };
     let read = meta(
         &[],
         &[

@@ -1,6 +1,7 @@
 //! Rotation windows: when a rotation that is due may begin.
 
 use super::hash::hash;
+use super::token_expiry::rotation_age;
 use crate::api::RecordedToken;
 use cronexpr::{Crontab, MakeTimestamp, parse_crontab};
 use jiff::{SignedDuration, Timestamp};
@@ -46,10 +47,12 @@ pub struct RotationStart {
 }
 
 impl RotationStart {
-    /// The rotation of this token. Without windows, rotations are spread over the last tenth of the interval, so that
-    /// objects created together do not rotate together. The result for a token is the same in every process.
+    /// The rotation of this token: after the interval, or earlier because it expires. Without windows, rotations are spread
+    /// over the last tenth of that time, so that objects created together do not rotate together. The result for a token is
+    /// the same in every process.
     #[must_use]
-    pub fn of(token: &RecordedToken, interval: Duration, uid: &str) -> Option<Self> {
+    pub fn of(token: &RecordedToken, interval: Option<Duration>, uid: &str) -> Option<Self> {
+        let interval = interval.into_iter().chain(rotation_age(token)).min()?;
         let spread = hash(&["rotation", uid, &token.nonce], 8);
         let share = spread.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(byte))) % 1000;
         let early = interval / 10_000 * share;

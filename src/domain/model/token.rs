@@ -6,6 +6,7 @@
 
 use super::marker::Marker;
 use crate::api::{RecordedToken, RetiringToken};
+use jiff::Timestamp;
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
@@ -24,6 +25,8 @@ pub struct TokenRow {
     pub token: TokenRef,
     /// The description that other portal users see; empty if the portal shows none.
     pub description: String,
+    /// When the token expires, if it does and the list shows it.
+    pub expiration_time: Option<Timestamp>,
 }
 
 /// Selects rows of the portal's list.

@@ -256,6 +256,9 @@ impl Pass {
 #[cfg(test)]
 #[path = "scenario_tests.rs"]
 mod courses;
+#[cfg(test)]
+#[path = "expiry_tests.rs"]
+mod expiry_tests;
 mod finish;
 mod running;
 mod start;

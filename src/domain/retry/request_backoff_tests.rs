@@ -200,7 +200,7 @@ fn a_rotation_that_waits_blocks_no_edit_of_the_description() {
 #[test]
 fn whatever_an_attempt_ends_with_after_its_request_the_next_one_waits() {
     // Each response that may follow a request, and the loss of its token.
-    let token = || Response::Token { id: Some("18".to_owned()), username: "tw-18".to_owned() };
+    let token = || Response::Token { id: Some("18".to_owned()), username: "tw-18".to_owned(), expiration_time: None };
     let useless = Response::UnusableToken {
         token: crate::domain::test_support::token_ref("18"),
         problem: problem(Reason::InvalidResponse),

@@ -5,6 +5,7 @@ use crate::api::{ConditionType, Reason, RecordedToken, RegistryTokenStatus, Reti
 use crate::domain::model::conditions::{ConditionStatus, clear};
 use crate::domain::model::request_cause::Cause;
 use crate::domain::model::rotation_windows::RotationStart;
+use crate::domain::model::token_expiry::longest_overlap;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
@@ -29,6 +30,7 @@ pub(super) fn retire_previous(
         let overlap = context.rotation.map(|rotation| rotation.overlap);
         let left =
             overlap.filter(|_| cause.overlaps()).unwrap_or(if cause.overlaps() { DEFAULT_OVERLAP } else { NO_OVERLAP });
+        let left = longest_overlap(current).map_or(left, |most| left.min(most));
         let due = context.now.checked_add(left).unwrap_or(Timestamp::MAX);
         let revoked_upstream =
             status.upstream_revocation.as_ref().is_some_and(|one| one.applies_to(&former.request_time));
@@ -56,7 +58,8 @@ const DEFAULT_OVERLAP: std::time::Duration = std::time::Duration::from_mins(15);
 
 /// When the current token is rotated.
 pub(super) fn next_rotation(status: &RegistryTokenStatus, context: &StatusContext<'_>) -> Option<Time> {
-    let start = RotationStart::of(status.token.as_ref()?, context.rotation?.interval, context.uid)?;
+    let interval = context.rotation.map(|rotation| rotation.interval);
+    let start = RotationStart::of(status.token.as_ref()?, interval, context.uid)?;
     Some(Time(context.windows.start(start, context.now)))
 }
 
@@ -66,8 +69,8 @@ pub(super) fn set_windows_valid(status: &mut RegistryTokenStatus, context: &Stat
     if context.windows.is_empty() {
         return clear(&mut status.conditions, kind);
     }
-    let of_token = status.token.as_ref().zip(context.rotation);
-    let start = of_token.and_then(|(token, rotation)| RotationStart::of(token, rotation.interval, context.uid));
+    let interval = context.rotation.map(|rotation| rotation.interval);
+    let start = status.token.as_ref().and_then(|token| RotationStart::of(token, interval, context.uid));
     let start = start.unwrap_or(RotationStart { due: context.now, share: 0, expires: None });
     if let Some(message) = context.windows.problem(start, context.now) {
         let value = (ConditionStatus::False, Reason::RotationWindowIgnored);

@@ -73,7 +73,7 @@ pub fn token_ref(id: &str) -> TokenRef {
 }
 
 pub fn row(id: &str, description: &str) -> TokenRow {
-    TokenRow { token: token_ref(id), description: description.to_owned() }
+    TokenRow { token: token_ref(id), description: description.to_owned(), expiration_time: None }
 }
 
 pub fn portal() -> RecordedPortal {
@@ -111,7 +111,7 @@ pub fn stored_token(id: &str, attempt: AttemptId) -> StoredToken {
 }
 
 pub fn provenance() -> Provenance {
-    Provenance { portal: issuer_info().portal_hash(), requested_at: REQUESTED, previous_id: None }
+    Provenance { portal: issuer_info().portal_hash(), requested_at: REQUESTED, expires_at: None, previous_id: None }
 }
 
 pub fn issuer_info() -> IssuerInfo {

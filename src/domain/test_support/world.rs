@@ -10,6 +10,7 @@ use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::token::RowQuery;
 use crate::domain::pass::{Pass, PassResult, Step};
 use crate::domain::protocol::{Request, Response, SecretContent, SecretWrite};
+use jiff::Timestamp;
 use std::collections::VecDeque;
 
 /// More requests than any pass needs.
@@ -33,6 +34,8 @@ pub struct World {
     pub login_result: LoginResult,
     /// The portal's response to a token request contains the id.
     pub returns_id: bool,
+    /// When a new token expires.
+    pub expiration_time: Option<Timestamp>,
     /// The labels of all requests.
     pub labels: Vec<String>,
     /// All requests.
@@ -55,8 +58,11 @@ impl World {
     pub fn of(observed: Observed) -> Self {
         let status = crate::domain::model::status_view::StatusView::of(&observed.object);
         let description = observed.object.description.clone();
-        let rows =
-            status.tokens().into_iter().map(|token| TokenRow { token, description: description.clone() }).collect();
+        let rows = status
+            .tokens()
+            .into_iter()
+            .map(|token| TokenRow { token, description: description.clone(), expiration_time: None })
+            .collect();
         let content = status.token.map_or(SecretContent::Empty, |token| login_content(&token.username));
         let (asked, requests, orders) = (vec![], vec![], VecDeque::new());
         Self {
@@ -65,6 +71,7 @@ impl World {
             content,
             login_result: LoginResult::Accepted,
             returns_id: true,
+            expiration_time: None,
             labels: asked,
             requests,
             script: orders,
@@ -255,8 +262,8 @@ impl World {
 
     fn issue_token(&mut self, description: String) -> Response {
         let TokenRef { id, username } = super::token_ref("18");
-        self.rows.push(TokenRow { token: super::token_ref("18"), description });
-        Response::Token { id: self.returns_id.then_some(id), username }
+        self.rows.push(TokenRow { token: super::token_ref("18"), description, expiration_time: self.expiration_time });
+        Response::Token { id: self.returns_id.then_some(id), username, expiration_time: self.expiration_time }
     }
 
     fn write(&mut self, write: SecretWrite) -> Response {

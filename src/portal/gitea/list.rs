@@ -139,7 +139,7 @@ impl GiteaPortal {
             return Err(invalid_response("Gitea's list contains a token without an id".to_owned()));
         }
         let token = TokenRef { id: id.to_string(), username: self.spec.user.clone() };
-        Ok(TokenRow { token, description: name })
+        Ok(TokenRow { token, description: name, expiration_time: None })
     }
 }
 

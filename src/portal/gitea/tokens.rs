@@ -66,7 +66,7 @@ pub(super) fn issued_token(body: &[u8], name: &str, user: &str) -> Result<Issued
         let token = Box::new(TokenRef { id, username });
         return Err(PortalError { unusable_token: Some(token), ..invalid_response(message.to_owned()) });
     }
-    Ok(IssuedToken { id: Some(id), username, secret: created.sha1 })
+    Ok(IssuedToken { id: Some(id), username, secret: created.sha1, expiration_time: None })
 }
 
 #[cfg(test)]

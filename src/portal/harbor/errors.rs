@@ -51,9 +51,9 @@ pub(super) fn message(body: &[u8]) -> Option<String> {
     Refusal::message(&errors.first()?.message)
 }
 
-/// Whether Harbor says that the login is a robot account.
+/// Whether Harbor refuses to say which user logs in, because it is a robot account.
 pub(super) fn is_robot_login(refusal: &Refusal) -> bool {
-    refusal.code == 412 && message(&refusal.body).is_some()
+    matches!(refusal.code, 403 | 412) && message(&refusal.body).is_some()
 }
 
 /// Maps a response that is not 2xx.

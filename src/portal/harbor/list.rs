@@ -7,6 +7,7 @@
 //! exists while the list is read is found once, whatever is created and deleted meanwhile.
 
 use super::errors::Operation;
+use super::robots::expiration_time;
 use crate::api::Reason;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use crate::portal::harbor::{Delivery, HarborPortal, PortalError, RowSink};
@@ -29,6 +30,8 @@ pub(super) struct ListedRobot {
     pub name: String,
     #[serde(default)]
     pub description: String,
+    #[serde(default)]
+    pub expires_at: i64,
 }
 
 #[derive(Deserialize)]
@@ -138,11 +141,12 @@ struct Page {
     total: Option<usize>,
 }
 
-fn row(ListedRobot { id, name, description }: ListedRobot) -> Result<TokenRow, PortalError> {
+fn row(ListedRobot { id, name, description, expires_at }: ListedRobot) -> Result<TokenRow, PortalError> {
     if id <= 0 {
         return Err(invalid_response("Harbor's list contains a robot account without an id".to_owned()));
     }
-    Ok(TokenRow { token: TokenRef { id: id.to_string(), username: name }, description })
+    let token = TokenRef { id: id.to_string(), username: name };
+    Ok(TokenRow { token, description, expiration_time: expiration_time(expires_at) })
 }
 
 /// Reads a page of the list. A list without robot accounts is `null` (`results` in `ListRobot`).

@@ -19,7 +19,7 @@ mod list;
 mod robots;
 
 use self::errors::{ErrorContext, NAMES, Operation, explain};
-use super::rest::{Answer, Matching, Method, RestClient, RestSettings, basic, invalid_spec};
+use super::rest::{Answer, Matching, Method, RestClient, RestSettings, basic, invalid_spec, validity};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
 };
@@ -86,6 +86,7 @@ impl HarborPortal {
         let mut headers = basic(&username, &password)?;
         headers.insert(IS_RESOURCE_NAME, HeaderValue::from_static("true"));
         let connection = spec.connection();
+        let scope = connection.scope.to_owned();
         let client = RestClient::new(RestSettings {
             names: &NAMES,
             connection,
@@ -94,7 +95,6 @@ impl HarborPortal {
             ca_pem: ca_pem.as_deref(),
             egress,
         })?;
-        let scope = connection.scope.to_owned();
         // The list is the same for everyone who may read it.
         let user = scope.clone();
         let location = RecordedPortal { kind: PortalType::Harbor, url: spec.url.clone(), scope, user };
@@ -134,7 +134,7 @@ impl HarborPortal {
             handle: TokenHandle::Marker,
             login_name: LoginName::PerToken,
             list: TokenList::Description,
-            expiry: None,
+            expiry: validity(self.spec.duration),
         };
         Ok(PortalInterface { names: None, capabilities, warnings: vec![] })
     }

@@ -7,6 +7,7 @@ use crate::domain::model::token::TokenRef;
 use crate::portal::harbor::{Delivery, HarborPortal, IssuedToken, PortalError};
 use crate::portal::rest::{Method, invalid_response, is_id, json, token_secret};
 use crate::portal::token_name::TokenName;
+use jiff::Timestamp;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use serde_json::{Map, Value};
 const MAX_RESPONSE_BYTES: usize = 64 << 10;
 /// The largest robot account that is edited: its permissions are sent back.
 const MAX_ROBOT_BYTES: usize = 4 << 20;
-/// A robot account does not expire.
+/// The number of days of a robot account that does not expire (`isValidDuration`).
 const NEVER: i64 = -1;
 
 /// `RobotCreate` in `api/v2.0/swagger.yaml`. Harbor chooses the secret.
@@ -44,6 +45,8 @@ struct CreatedRobot {
     name: String,
     #[serde(deserialize_with = "token_secret")]
     secret: SecretString,
+    #[serde(default)]
+    expires_at: i64,
 }
 
 impl HarborPortal {
@@ -61,7 +64,8 @@ impl HarborPortal {
         let access = &self.spec.permissions;
         let permissions =
             namespaces.into_iter().map(|namespace| Permissions { kind: "project", namespace, access }).collect();
-        let robot = NewRobot { name: &name, description, level, duration: NEVER, disable: false, permissions };
+        let duration = self.spec.duration.map_or(NEVER, i64::from);
+        let robot = NewRobot { name: &name, description, level, duration, disable: false, permissions };
         let call = (Method::POST, self.address(&["robots"]), Some(json(&robot)?));
         let answer = self.send(Operation::Request, call, MAX_RESPONSE_BYTES).await?;
         issued_token(&answer.body, &name)
@@ -125,7 +129,18 @@ pub(super) fn issued_token(body: &[u8], name: &str) -> Result<IssuedToken, Porta
     if let Err(why) = TokenName::parse(&created.name) {
         return Err(invalid(&format!("contains a name that {why}: check the robot name prefix in Harbor's settings")));
     }
-    Ok(IssuedToken { id: Some(created.id.to_string()), username: created.name, secret: created.secret })
+    let expiration_time = expiration_time(created.expires_at);
+    Ok(IssuedToken {
+        id: Some(created.id.to_string()),
+        username: created.name,
+        secret: created.secret,
+        expiration_time,
+    })
+}
+
+/// When a robot account expires: a number of seconds since 1970, or -1 (`Create` in `src/controller/robot/controller.go`).
+pub(super) fn expiration_time(expires_at: i64) -> Option<Timestamp> {
+    (expires_at > 0).then(|| Timestamp::from_second(expires_at).unwrap_or(Timestamp::MAX))
 }
 
 /// Returns the robot account with another description, if it is the one that is meant.
@@ -165,6 +180,21 @@ mod tests {
                 read(&json!({"id": 17, "name": username, "secret": "hush", "expires_at": -1})).expect("a token");
             assert_eq!((token.id.as_deref(), token.username.as_str()), (Some("17"), username.as_str()));
             assert_eq!(token.secret.expose_secret(), "hush");
+            assert_eq!(token.expiration_time, None);
+        }
+    }
+
+    #[test]
+    fn a_token_expires_when_the_response_says_so() {
+        for (expires_at, expected) in [
+            (json!(1_900_000_000), Timestamp::from_second(1_900_000_000).ok()),
+            (json!(i64::MAX), Some(Timestamp::MAX)),
+            (json!(-1), None),
+            (json!(0), None),
+        ] {
+            let token =
+                read(&json!({"id": 17, "name": NAME, "secret": "hush", "expires_at": expires_at})).expect("a token");
+            assert_eq!(token.expiration_time, expected);
         }
     }
 

@@ -1,6 +1,6 @@
 //! A small Gitea: the tokens of one user, as `routers/api/v1/user/app.go` handles them, with a record of what happened.
 
-use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform};
+use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform, serve};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -55,10 +55,8 @@ impl FakeGitea {
             .route(tokens, get(list).post(create))
             .route(&format!("{tokens}/{{id}}"), delete(remove))
             .with_state(Arc::clone(&state));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/git", listener.local_addr().expect("an address"));
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle();
-        Self { url, state, task }
+        let (root, task) = serve(router).await;
+        Self { url: format!("{root}/git"), state, task }
     }
 
     pub fn state(&self) -> MutexGuard<'_, Gitea> {

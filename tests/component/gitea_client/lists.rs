@@ -1,8 +1,8 @@
 //! Lists: in one response, page by page, and while they change.
 
 use super::fake::FakeGitea;
-use super::{marker, outcome, token_ref, with_gitea};
-use crate::portal_faults::Fault;
+use super::{token_ref, with_gitea};
+use crate::portal_faults::{Fault, marker, outcome};
 use registry_token_operator::api::Reason;
 use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
 use registry_token_operator::portal::gitea::GiteaPortal;

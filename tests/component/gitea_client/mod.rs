@@ -3,14 +3,13 @@
 mod fake;
 mod lists;
 
-use crate::portal_faults::{Fault, TOKEN_SECRET};
+use crate::portal_faults::{Fault, TOKEN_SECRET, marker, outcome, settings};
 use fake::{FakeGitea, PASSWORD, USER};
-use registry_token_operator::api::{IssuerSpec, Limits, Reason};
+use registry_token_operator::api::{IssuerSpec, Reason};
 use registry_token_operator::domain::model::capabilities::{LoginName, TokenHandle};
-use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
 use registry_token_operator::domain::model::token::{RowQuery, TokenRef};
 use registry_token_operator::portal::gitea::GiteaPortal;
-use registry_token_operator::portal::{Credentials, Delivery, EgressPolicy, Portal as _, PortalError, PortalSettings};
+use registry_token_operator::portal::{Credentials, Delivery, Portal as _, PortalError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -30,14 +29,7 @@ fn basic(password: &str) -> Credentials {
 }
 
 fn portal_with(spec: &IssuerSpec, credentials: Credentials) -> Result<GiteaPortal, PortalError> {
-    let duration = |text: &str| text.parse().expect("a duration");
-    let limits = Limits {
-        connect_timeout: duration("1s"),
-        first_byte_timeout: duration("2s"),
-        request_timeout: duration("3s"),
-        ..Limits::default()
-    };
-    GiteaPortal::new(PortalSettings { spec, limits, credentials, ca_pem: None, egress: EgressPolicy::default() })
+    GiteaPortal::new(settings(spec, credentials))
 }
 
 async fn with_gitea() -> (FakeGitea, GiteaPortal) {
@@ -48,15 +40,6 @@ async fn with_gitea() -> (FakeGitea, GiteaPortal) {
 
 fn token_ref(id: &str) -> TokenRef {
     TokenRef { id: id.to_owned(), username: USER.to_owned() }
-}
-
-fn marker(letter: char) -> Marker {
-    let nonce: String = std::iter::repeat_n(letter, 12).collect();
-    Marker::new(IssuerTag::of("issuer"), Nonce::parse(&nonce).expect("a nonce"))
-}
-
-fn outcome(failure: &PortalError) -> (Delivery, Reason) {
-    (failure.delivery, failure.reason)
 }
 
 fn names(fake: &FakeGitea) -> Vec<String> {

@@ -1,7 +1,7 @@
 //! A small Harbor: the robot accounts of one project and of the system, as `src/server/v2.0/handler/robot.go` handles them,
 //! with a record of what happened.
 
-use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform};
+use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform, serve};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -17,6 +17,9 @@ use tokio::task::AbortHandle;
 
 pub const PROJECT: &str = "4711";
 pub const PASSWORD: &str = "correct-horse-battery";
+
+/// When every robot account is created, in seconds since 1970.
+pub const CREATED: i64 = 1_900_000_000;
 
 /// Who logs in.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
@@ -34,6 +37,14 @@ pub struct Robot {
     /// 0 for the system.
     pub project: i64,
     pub permissions: Value,
+    /// In days, or -1.
+    pub duration: i64,
+}
+
+impl Robot {
+    fn expires_at(&self) -> i64 {
+        if self.duration == -1 { -1 } else { CREATED + self.duration * 24 * 3600 }
+    }
 }
 
 pub struct Harbor {
@@ -86,10 +97,8 @@ impl FakeHarbor {
             .route(&format!("{api}/projects/{{name}}"), get(project))
             .route(&format!("{api}/users/current"), get(current_user))
             .with_state(Arc::clone(&state));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/harbor", listener.local_addr().expect("an address"));
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle();
-        Self { url, state, task }
+        let (root, task) = serve(router).await;
+        Self { url: format!("{root}/harbor"), state, task }
     }
 
     pub fn state(&self) -> MutexGuard<'_, Harbor> {
@@ -106,7 +115,7 @@ impl FakeHarbor {
         let mut state = self.state();
         for description in descriptions {
             let (name, project) = (format!("{PROJECT}+x{}", 10_000 - state.next_id), state.project.unwrap_or_default());
-            state.insert(name, description, project, json!([]));
+            state.insert(name, description, project, json!([]), -1);
         }
     }
 
@@ -121,10 +130,10 @@ impl FakeHarbor {
 }
 
 impl Harbor {
-    fn insert(&mut self, name: String, description: String, project: i64, permissions: Value) -> i64 {
+    fn insert(&mut self, name: String, description: String, project: i64, permissions: Value, duration: i64) -> i64 {
         let id = self.next_id;
         self.next_id += 1;
-        self.robots.push(Robot { id, name, description, project, permissions });
+        self.robots.push(Robot { id, name, description, project, permissions, duration });
         id
     }
 
@@ -134,8 +143,8 @@ impl Harbor {
             "id": robot.id,
             "name": format!("{}{}", self.prefix, robot.name),
             "level": if robot.project == 0 { "system" } else { "project" },
-            "duration": -1,
-            "expires_at": -1,
+            "duration": robot.duration,
+            "expires_at": robot.expires_at(),
             "disable": false,
             "editable": true,
             "permissions": robot.permissions,
@@ -195,13 +204,14 @@ async fn create(State(state): State<Shared>, headers: HeaderMap, body: Bytes) ->
         if harbor.robots.iter().any(|robot| robot.name == name && robot.project == project) {
             return error(409, "CONFLICT", &format!("robot account {project}:{name} already exists"));
         }
-        let id = harbor.insert(name.clone(), text("description"), project, body["permissions"].clone());
+        let duration = body["duration"].as_i64().expect("a number");
+        let id = harbor.insert(name.clone(), text("description"), project, body["permissions"].clone(), duration);
         let robot = json!({
             "id": id,
             "name": format!("{}{name}", harbor.prefix),
             "secret": format!("{TOKEN_SECRET}-{id}"),
             "creation_time": "2030-01-01T00:00:00.000Z",
-            "expires_at": -1,
+            "expires_at": harbor.robots.last().expect("a robot account").expires_at(),
         });
         (StatusCode::CREATED, robot.to_string()).into_response()
     })
@@ -293,7 +303,10 @@ async fn update(State(state): State<Shared>, Path(id): Path<i64>, headers: Heade
         if body["permissions"].as_array().is_none_or(Vec::is_empty) {
             return error(400, "BAD_REQUEST", "bad request empty permission");
         }
-        if body["name"] != format!("{prefix}{}", robot.name) || body["duration"] != -1 || body["disable"] != false {
+        if body["name"] != format!("{prefix}{}", robot.name)
+            || body["duration"] != robot.duration
+            || body["disable"] != false
+        {
             return error(400, "BAD_REQUEST", "cannot update the level or name of robot");
         }
         body["description"].as_str().unwrap_or_default().clone_into(&mut robot.description);

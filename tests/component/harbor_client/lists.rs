@@ -1,8 +1,8 @@
 //! Lists: page by page, while they change, and of a project that was created again.
 
 use super::fake::{FakeHarbor, PASSWORD, PROJECT};
-use super::{basic, marker, outcome, portal_with, spec, with_harbor};
-use crate::portal_faults::Fault;
+use super::{basic, portal_with, spec, with_harbor};
+use crate::portal_faults::{Fault, marker, outcome};
 use registry_token_operator::api::Reason;
 use registry_token_operator::domain::model::token::{RowQuery, TokenRow};
 use registry_token_operator::portal::harbor::HarborPortal;

@@ -3,14 +3,14 @@
 mod fake;
 mod lists;
 
-use crate::portal_faults::{Fault, TOKEN_SECRET};
-use fake::{FakeHarbor, Login, PASSWORD, PROJECT};
-use registry_token_operator::api::{IssuerSpec, Limits, Reason};
+use crate::portal_faults::{Fault, TOKEN_SECRET, marker, outcome, settings};
+use fake::{CREATED, FakeHarbor, Login, PASSWORD, PROJECT};
+use jiff::Timestamp;
+use registry_token_operator::api::{IssuerSpec, Reason};
 use registry_token_operator::domain::model::capabilities::{LoginName, TokenHandle};
-use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
 use registry_token_operator::domain::model::token::{RowQuery, TokenRef};
 use registry_token_operator::portal::harbor::HarborPortal;
-use registry_token_operator::portal::{Credentials, Delivery, EgressPolicy, Portal as _, PortalError, PortalSettings};
+use registry_token_operator::portal::{Credentials, Delivery, Portal as _, PortalError};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -30,14 +30,7 @@ fn basic(password: &str) -> Credentials {
 }
 
 fn portal_with(spec: &IssuerSpec, credentials: Credentials) -> Result<HarborPortal, PortalError> {
-    let duration = |text: &str| text.parse().expect("a duration");
-    let limits = Limits {
-        connect_timeout: duration("1s"),
-        first_byte_timeout: duration("2s"),
-        request_timeout: duration("3s"),
-        ..Limits::default()
-    };
-    HarborPortal::new(PortalSettings { spec, limits, credentials, ca_pem: None, egress: EgressPolicy::default() })
+    HarborPortal::new(settings(spec, credentials))
 }
 
 async fn with_harbor() -> (FakeHarbor, HarborPortal) {
@@ -46,18 +39,9 @@ async fn with_harbor() -> (FakeHarbor, HarborPortal) {
     (fake, portal)
 }
 
-fn marker(letter: char) -> Marker {
-    let nonce: String = std::iter::repeat_n(letter, 12).collect();
-    Marker::new(IssuerTag::of("issuer"), Nonce::parse(&nonce).expect("a nonce"))
-}
-
 /// A robot account whose name the operator chose.
 fn token_ref(id: &str, letter: char) -> TokenRef {
     TokenRef { id: id.to_owned(), username: format!("robot${PROJECT}+{}", marker(letter).token_name()) }
-}
-
-fn outcome(failure: &PortalError) -> (Delivery, Reason) {
-    (failure.delivery, failure.reason)
 }
 
 #[tokio::test]
@@ -116,6 +100,21 @@ async fn a_robot_account_of_the_system_may_access_the_projects_that_the_spec_nam
     assert_eq!(rows.len(), 1, "{rows:?}");
     assert_eq!(fake.calls(), ["GET robots Level=system,id=[1~]"]);
     assert_eq!(portal.location().scope, "/");
+}
+
+#[tokio::test]
+async fn a_robot_account_with_a_duration_expires_and_an_edit_keeps_it() {
+    let (fake, _) = with_harbor().await;
+    let portal = portal_with(&spec(&fake.url, &json!({"duration": 30})), basic(PASSWORD)).expect("a portal");
+    let token = portal.request(&marker('a').append_to("prod")).await.expect("a token");
+    let expires = Timestamp::from_second(CREATED + 30 * 24 * 3600).expect("a time");
+    assert_eq!((token.expiration_time, fake.state().requests[0]["duration"].as_i64()), (Some(expires), Some(30)));
+    portal.edit_description(&token_ref("1", 'a'), "prod").await.expect("edited");
+    let rows = portal.list(&RowQuery::WithId("1".to_owned())).await.expect("read");
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!((row.expiration_time, row.description.as_str()), (Some(expires), "prod"));
+    let expiry = portal.resolve().await.expect("known").capabilities.expiry;
+    assert_eq!(expiry, Some(Duration::from_hours(30 * 24)));
 }
 
 #[tokio::test]

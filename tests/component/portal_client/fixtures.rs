@@ -121,7 +121,7 @@ pub fn token_ref(id: &str, username: &str) -> TokenRef {
 
 /// A row of the portal's list.
 pub fn token_row(id: &str, username: &str, description: &str) -> TokenRow {
-    TokenRow { token: token_ref(id, username), description: description.to_owned() }
+    TokenRow { token: token_ref(id, username), description: description.to_owned(), expiration_time: None }
 }
 
 /// One of several markers of an issuer.

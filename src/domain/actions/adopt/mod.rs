@@ -214,7 +214,8 @@ impl Adopting {
         let nonce = nonce(observed, &self.stored.attempt_id);
         let request_time = Time(observed.now);
         let (id, username) = (token.id, token.username);
-        let token = RecordedToken { id, username, nonce, request_time, expiration_time: None, mac: None };
+        let expiration_time = self.stored.provenance.expiration_time();
+        let token = RecordedToken { id, username, nonce, request_time, expiration_time, mac: None };
         // The content has not been read completely yet: the next decision inspects it.
         let (name, uid) = (observed.object.secret_name.clone(), Some(meta.uid.clone()));
         let secret = RecordedSecret { name, uid, resource_version: None, mac: None };

@@ -75,9 +75,11 @@ fn after_the_key_is_lost_a_token_is_proved_by_its_login_and_the_only_row_of_its_
     };
     assert_eq!(refused(named().with_login_result(LoginResult::Rejected("no".into()))), (true, None));
     let mut shared = named();
-    shared
-        .rows
-        .push(TokenRow { token: TokenRef { id: "18".into(), username: "tw-17".into() }, description: "prod".into() });
+    shared.rows.push(TokenRow {
+        token: TokenRef { id: "18".into(), username: "tw-17".into() },
+        description: "prod".into(),
+        expiration_time: None,
+    });
     assert_eq!(refused(shared), (true, None), "a username that several tokens share proves no id");
     let mut younger = named();
     younger.observed.object.created = at(4001);

@@ -12,6 +12,7 @@ use crate::domain::model::token::TokenRef;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, Response, SecretWrite};
 use crate::domain::status::StatusEvent;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 impl RequestingToken {
@@ -25,7 +26,12 @@ impl RequestingToken {
             attempt_id: self.attempt_id.clone(),
             id: token.id.clone(),
             request_cause: self.request_cause.clone(),
-            provenance: Provenance { portal, requested_at: self.requested_at.as_second(), previous_id },
+            provenance: Provenance {
+                portal,
+                requested_at: self.requested_at.as_second(),
+                expires_at: self.expiration_time.map(Timestamp::as_second),
+                previous_id,
+            },
         };
         self.transition_to(Request::WriteSecret(SecretWrite::Commit(stored)), Stage::Committing { token, tries })
     }
@@ -105,7 +111,7 @@ impl RequestingToken {
             username: token.username.clone(),
             nonce: observed.marker(issuer, &self.attempt_id).nonce().to_string(),
             request_time: Time(self.requested_at),
-            expiration_time: None,
+            expiration_time: self.expiration_time.map(Time),
             mac: None,
         };
         let secret = RecordedSecret {

@@ -41,6 +41,8 @@ pub struct RequestingToken {
     requested_at: Timestamp,
     /// How often the issuer may still be read again because it was read too long ago to send the request.
     issuer_reads_left: u8,
+    /// When the new token expires.
+    expiration_time: Option<Timestamp>,
     /// The login result before the commit.
     login_result: Option<LoginResult>,
     /// Since the commit, the Secret was read only as metadata.
@@ -107,6 +109,7 @@ impl RequestingToken {
             request_cause,
             requested_at,
             issuer_reads_left: MAX_TRIES,
+            expiration_time: None,
             login_result: None,
             unread_since_commit: false,
             stored_before,
@@ -226,10 +229,15 @@ impl RequestingToken {
         }
     }
 
-    fn token_requested(self, observed: &Observed, response: Response) -> RequestTokenTransition {
+    fn token_requested(mut self, observed: &Observed, response: Response) -> RequestTokenTransition {
         match response {
-            Response::Token { id: Some(id), username } => self.verify_new_login(observed, TokenRef { id, username }),
-            Response::Token { id: None, username } => self.look_up_id(observed, username, MAX_LOOKUPS),
+            Response::Token { id, username, expiration_time } => {
+                self.expiration_time = expiration_time;
+                match id {
+                    Some(id) => self.verify_new_login(observed, TokenRef { id, username }),
+                    None => self.look_up_id(observed, username, MAX_LOOKUPS),
+                }
+            }
             Response::UnusableToken { token, problem } => self.revoke_new(token, Outcome::Failed(problem)),
             Response::IssuerReadExpired => match self.issuer_reads_left.checked_sub(1) {
                 Some(issuer_reads_left) => {

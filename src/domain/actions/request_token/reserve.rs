@@ -26,7 +26,8 @@ impl RequestingToken {
     pub(crate) fn dry_run_commit(self, observed: &Observed) -> RequestTokenTransition {
         let id = "0".repeat(MAX_NAME_BYTES);
         let portal = observed.issuer_info().map(IssuerInfo::portal_hash).unwrap_or_default();
-        let origin = Provenance { portal, requested_at: observed.now.as_second(), previous_id: Some(id.clone()) };
+        let now = observed.now.as_second();
+        let origin = Provenance { portal, requested_at: now, expires_at: Some(now), previous_id: Some(id.clone()) };
         let token = TokenRef { id: id.clone(), username: "0".repeat(MAX_NAME_BYTES) };
         let signature =
             observed.issuer_info().map(|issuer| observed.sign_stored(&issuer.portal, &token)).unwrap_or_default();

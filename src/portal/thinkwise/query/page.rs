@@ -85,7 +85,7 @@ pub(crate) fn parse_row(table: &TokenTable, row: &[Scalar]) -> Result<TokenRow, 
     }
     // Null or missing if there is none.
     let description = description.as_str().unwrap_or_default().to_owned();
-    Ok(TokenRow { token: TokenRef { id, username }, description })
+    Ok(TokenRow { token: TokenRef { id, username }, description, expiration_time: None })
 }
 
 /// Whether an invalid row may be skipped because only this row is invalid: another user's, created manually or by

@@ -48,7 +48,7 @@ impl MatchBudget {
 
     /// Deducts a row that is about to be kept.
     pub(crate) fn spend(&mut self, row: &TokenRow) -> Result<(), PortalError> {
-        let TokenRow { token: TokenRef { id, username }, description } = row;
+        let TokenRow { token: TokenRef { id, username }, description, .. } = row;
         self.rows = self.rows.checked_sub(1).ok_or_else(|| Self::exceeded("more rows"))?;
         let bytes = id.len() + username.len() + description.len();
         self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| Self::exceeded("larger rows"))?;
@@ -129,6 +129,7 @@ mod tests {
         let row = |length: usize| TokenRow {
             token: TokenRef { id: "1".to_owned(), username: "u".to_owned() },
             description: "x".repeat(length),
+            expiration_time: None,
         };
         let mut budget = MatchBudget::new();
         for _ in 0..MAX_MATCHES {

@@ -2,7 +2,11 @@ use super::*;
 use crate::domain::model::token::TokenRef;
 
 fn row(id: &str, description: &str) -> TokenRow {
-    TokenRow { token: TokenRef { id: id.to_owned(), username: "tw-1".to_owned() }, description: description.to_owned() }
+    TokenRow {
+        token: TokenRef { id: id.to_owned(), username: "tw-1".to_owned() },
+        description: description.to_owned(),
+        expiration_time: None,
+    }
 }
 
 #[test]

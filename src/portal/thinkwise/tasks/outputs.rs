@@ -127,7 +127,7 @@ impl<'a> OutputCollector<'a> {
             IdSource::Output(name) => self.id.map(|id| recordable_id(self.id_kind, &id, name)).transpose()?,
             IdSource::LookUp => None,
         };
-        Ok(IssuedToken { id, username, secret })
+        Ok(IssuedToken { id, username, secret, expiration_time: None })
     }
 }
 
