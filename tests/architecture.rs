@@ -139,7 +139,7 @@ fn portal_and_registry_know_the_types_of_the_core_and_none_of_its_decisions() {
 
 #[test]
 fn only_connect_names_a_type_of_portal() {
-    for name in ["thinkwise", "gitea", "harbor"] {
+    for name in ["thinkwise", "gitea", "gitlab", "harbor"] {
         let is_allowed = |source: &Source| {
             ["api", "cli"].contains(&source.module.as_str())
                 || source.path.starts_with(format!("portal/{name}"))

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[x_kube(validation = Rule::new("(self.type == 'OAuth2ClientCredentials') == has(self.oauth2ClientCredentials)").message("set oauth2ClientCredentials if and only if type is OAuth2ClientCredentials"))]
 #[x_kube(validation = Rule::new("(self.type == 'Basic') == has(self.basic)").message("set basic if and only if type is Basic"))]
+#[x_kube(validation = Rule::new("(self.type == 'Token') == has(self.token)").message("set token if and only if type is Token"))]
 pub struct Auth {
-    /// `OAuth2ClientCredentials` or `Basic`.
+    /// `OAuth2ClientCredentials`, `Basic` or `Token`. Which of them is possible depends on the portal.
     pub r#type: AuthType,
 
     /// OAuth 2.0 client credentials of a service account. Recommended.
@@ -20,6 +21,10 @@ pub struct Auth {
     /// tokens, as Gitea has, one of them may be the password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<Basic>,
+
+    /// An access token. Only for type `GitLab`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<AccessToken>,
 }
 
 impl Auth {
@@ -27,7 +32,8 @@ impl Auth {
     #[must_use]
     pub fn secret_name(&self) -> Option<&ObjectName> {
         let oauth = self.oauth2_client_credentials.as_ref().map(|oauth| &oauth.secret_ref.name);
-        self.basic.as_ref().map(|basic| &basic.secret_ref.name).or(oauth)
+        let token = self.token.as_ref().map(|token| &token.secret_ref.name);
+        self.basic.as_ref().map(|basic| &basic.secret_ref.name).or(oauth).or(token)
     }
 }
 
@@ -38,6 +44,8 @@ pub enum AuthType {
     OAuth2ClientCredentials,
     /// HTTP Basic.
     Basic,
+    /// An access token.
+    Token,
 }
 
 /// OAuth 2.0 client credentials.
@@ -116,6 +124,37 @@ impl BasicSecretRef {
     pub fn named(name: ObjectName) -> Self {
         Self { name, username_key: default_username_key(), password_key: default_password_key() }
     }
+}
+
+/// An access token of the portal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccessToken {
+    /// Secret with the access token.
+    pub secret_ref: TokenSecretRef,
+}
+
+/// A Secret with an access token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TokenSecretRef {
+    /// Name of the Secret. It is in the operator's namespace or, for a `TokenIssuer`, in the issuer's own namespace.
+    pub name: ObjectName,
+    /// Key of the access token. Defaults to `token`.
+    #[serde(default = "default_token_key")]
+    pub token_key: DataKey,
+}
+
+impl TokenSecretRef {
+    /// Refers to a Secret of this name with the default key.
+    #[must_use]
+    pub fn named(name: ObjectName) -> Self {
+        Self { name, token_key: default_token_key() }
+    }
+}
+
+fn default_token_key() -> DataKey {
+    DataKey::from_static("token")
 }
 
 fn default_username_key() -> DataKey {

@@ -5,6 +5,7 @@ use super::portal::{PortalConnection, SpecFields};
 use super::tls::Tls;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Configuration of Gitea or Forgejo.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -56,7 +57,7 @@ impl Gitea {
     pub fn connection(&self) -> PortalConnection<'_> {
         PortalConnection {
             url: &self.url,
-            scope: &self.user,
+            scope: Cow::Borrowed(&self.user),
             allow_insecure_http: self.allow_insecure_http,
             auth: &self.auth,
             tls: self.tls.as_ref(),

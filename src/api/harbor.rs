@@ -5,6 +5,7 @@ use super::portal::{PortalConnection, SpecFields};
 use super::tls::Tls;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Configuration of Harbor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -99,7 +100,9 @@ impl Harbor {
     pub fn connection(&self) -> PortalConnection<'_> {
         PortalConnection {
             url: &self.url,
-            scope: self.project.as_deref().filter(|_| self.level == HarborLevel::Project).unwrap_or(SYSTEM_SCOPE),
+            scope: Cow::Borrowed(
+                self.project.as_deref().filter(|_| self.level == HarborLevel::Project).unwrap_or(SYSTEM_SCOPE),
+            ),
             allow_insecure_http: self.allow_insecure_http,
             auth: &self.auth,
             tls: self.tls.as_ref(),

@@ -2,6 +2,7 @@
 
 use super::duration::{ShortDuration, default_grace_period};
 use super::gitea::{self, Gitea};
+use super::gitlab::{self, GitLab};
 use super::harbor::{self, Harbor};
 use super::limits::{Audit, Limits};
 use super::portal::{PortalConnection, PortalType, SpecFields};
@@ -25,7 +26,7 @@ use serde::{Deserialize, Serialize};
     doc = "A vendor's portal that issues registry tokens, for the whole cluster.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea','harbor'].url", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea','harbor','gitlab'].url", priority = 1),
     printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("(self.spec.type == 'Thinkwise') == has(self.spec.thinkwise)")
@@ -36,6 +37,9 @@ use serde::{Deserialize, Serialize};
         .field_path(".spec"),
     validation = Rule::new("(self.spec.type == 'Harbor') == has(self.spec.harbor)")
         .message("type Harbor requires spec.harbor with Harbor's url, project and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("(self.spec.type == 'GitLab') == has(self.spec.gitlab)")
+        .message("type GitLab requires spec.gitlab with GitLab's url, project or group, and auth, and no other type allows it")
         .field_path(".spec"),
     validation = Rule::new("self.spec.type == 'Thinkwise' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
         .message("this type requires spec.registries: set the host of the container registry that accepts the tokens")
@@ -66,7 +70,7 @@ pub struct ClusterTokenIssuerSpec {
     doc = "A vendor's portal that issues registry tokens, for one namespace.",
     printcolumn(name = "READY", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
     printcolumn(name = "REASON", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#),
-    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea','harbor'].url", priority = 1),
+    printcolumn(name = "URL", type_ = "string", json_path = ".spec['thinkwise','gitea','harbor','gitlab'].url", priority = 1),
     printcolumn(name = "TOKENS", type_ = "integer", json_path = ".status.tokens", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp"),
     validation = Rule::new("(self.spec.type == 'Thinkwise') == has(self.spec.thinkwise)")
@@ -77,6 +81,9 @@ pub struct ClusterTokenIssuerSpec {
         .field_path(".spec"),
     validation = Rule::new("(self.spec.type == 'Harbor') == has(self.spec.harbor)")
         .message("type Harbor requires spec.harbor with Harbor's url, project and auth, and no other type allows it")
+        .field_path(".spec"),
+    validation = Rule::new("(self.spec.type == 'GitLab') == has(self.spec.gitlab)")
+        .message("type GitLab requires spec.gitlab with GitLab's url, project or group, and auth, and no other type allows it")
         .field_path(".spec"),
     validation = Rule::new("self.spec.type == 'Thinkwise' || self.spec.registries.all(r, r.host != 'registry.thinkwisesoftware.com')")
         .message("this type requires spec.registries: set the host of the container registry that accepts the tokens")
@@ -107,6 +114,10 @@ pub struct IssuerSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub harbor: Option<Harbor>,
 
+    /// Configuration of GitLab.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gitlab: Option<GitLab>,
+
     /// Registries that accept the token. Each becomes an entry of the pull secret. Defaults to
     /// `registry.thinkwisesoftware.com`; required for the other types than `Thinkwise`. All `caBundle`s together have at most 64 KiB.
     #[serde(default = "default_registries")]
@@ -130,7 +141,7 @@ pub struct IssuerSpec {
     pub login_check: LoginCheck,
 
     /// Whether the operator's marker stays in the description. `Transient` (default): the marker is removed once the
-    /// token is stored, unless the portal cannot edit descriptions (type `Gitea`). `Permanent`: the marker stays, so that
+    /// token is stored, unless the portal cannot edit descriptions (types `Gitea` and `GitLab`). `Permanent`: the marker stays, so that
     /// an audit also finds tokens left behind by a force-deleted object or a restored cluster.
     #[serde(default)]
     pub ownership_marker: OwnershipMarker,
@@ -273,7 +284,7 @@ pub struct PortalLocation {
     /// The root URL of the portal.
     pub url: String,
     /// Part of the portal to which the tokens belong. For Thinkwise: the application; for Gitea: the user; for
-    /// Harbor: the project, or `/` for robot accounts of the system.
+    /// Harbor: the project, or `/` for robot accounts of the system; for GitLab: the project or group.
     pub scope: String,
 }
 
@@ -285,6 +296,7 @@ impl PortalType {
             Self::Thinkwise => &thinkwise::SPEC_FIELDS,
             Self::Gitea => &gitea::SPEC_FIELDS,
             Self::Harbor => &harbor::SPEC_FIELDS,
+            Self::GitLab => &gitlab::SPEC_FIELDS,
         }
     }
 }
@@ -298,6 +310,7 @@ impl IssuerSpec {
             PortalType::Thinkwise => self.thinkwise.as_ref().map(Thinkwise::connection),
             PortalType::Gitea => self.gitea.as_ref().map(Gitea::connection),
             PortalType::Harbor => self.harbor.as_ref().map(Harbor::connection),
+            PortalType::GitLab => self.gitlab.as_ref().map(GitLab::connection),
         }
     }
 }

@@ -10,6 +10,7 @@ mod cluster_registry_token;
 mod crd;
 mod duration;
 mod gitea;
+mod gitlab;
 mod harbor;
 mod issuer;
 mod issuer_ref;
@@ -39,7 +40,9 @@ pub use self::thinkwise::tasks::{
     BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
 };
 pub use argocd_repository::{ArgoCDRepository, ArgoCDRepositoryType, RecordedArgoCDRepository};
-pub use auth::{Auth, AuthType, Basic, BasicSecretRef, OAuth2ClientCredentials, OAuth2SecretRef};
+pub use auth::{
+    AccessToken, Auth, AuthType, Basic, BasicSecretRef, OAuth2ClientCredentials, OAuth2SecretRef, TokenSecretRef,
+};
 pub use cluster_registry_token::{
     ClusterRegistryToken, ClusterRegistryTokenSpec, ClusterRegistryTokenStatus, NamespaceCounts, NamespaceFailure,
     TokenTemplate, TokenTemplateMetadata,
@@ -47,6 +50,7 @@ pub use cluster_registry_token::{
 pub use crd::{CrdDocument, custom_resource_definitions};
 pub use duration::{ParseDurationError, ShortDuration};
 pub use gitea::Gitea;
+pub use gitlab::GitLab;
 pub use harbor::{Harbor, HarborLevel, HarborPermission};
 pub use issuer::{
     AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck,

@@ -3,6 +3,7 @@
 use super::auth::Auth;
 use super::tls::Tls;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// The type of a vendor's portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
@@ -13,6 +14,8 @@ pub enum PortalType {
     Gitea,
     /// Harbor.
     Harbor,
+    /// GitLab.
+    GitLab,
 }
 
 /// Fields of a portal's configuration that messages tell the admin to change, as paths from `spec`.
@@ -31,12 +34,12 @@ pub struct SpecFields {
 }
 
 /// The part of a portal's configuration that every type of portal has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PortalConnection<'a> {
     /// The root URL of the portal.
     pub url: &'a str,
     /// The part of the portal to which the tokens belong, as in [`PortalLocation::scope`](super::PortalLocation::scope).
-    pub scope: &'a str,
+    pub scope: Cow<'a, str>,
     /// Allows the URL to use http.
     pub allow_insecure_http: bool,
     /// How the operator authenticates.

@@ -220,7 +220,7 @@ pub struct RecordedPortal {
     /// The root URL of the portal.
     pub url: String,
     /// Part of the portal to which the token belongs. For Thinkwise: the application; for Gitea: the user; for
-    /// Harbor: the project, or `/` for robot accounts of the system.
+    /// Harbor: the project, or `/` for robot accounts of the system; for GitLab: the project or group.
     pub scope: String,
     /// The portal user or client that requested the token.
     pub user: String,

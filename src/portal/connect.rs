@@ -20,6 +20,7 @@ pub fn connect(
     let portal: Box<dyn Portal> = match settings.spec.r#type {
         PortalType::Thinkwise => Box::new(super::thinkwise::connect(settings, OnCall::clone(&on_call))?),
         PortalType::Gitea => Box::new(super::gitea::connect(settings)?),
+        PortalType::GitLab => Box::new(super::gitlab::connect(settings)?),
         PortalType::Harbor => Box::new(super::harbor::connect(settings)?),
     };
     Ok(LimitedPortal::new(portal, limiter, claim, on_call))

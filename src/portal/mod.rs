@@ -5,6 +5,7 @@ mod claim;
 mod connect;
 mod error;
 pub mod gitea;
+pub mod gitlab;
 pub mod harbor;
 mod limited;
 pub mod rate_limit;

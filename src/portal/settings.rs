@@ -29,4 +29,6 @@ pub enum Credentials {
     },
     /// OAuth 2.0 client credentials.
     ClientCredentials { client_id: String, client_secret: SecretString },
+    /// An access token.
+    Token { token: SecretString },
 }

@@ -17,6 +17,8 @@ mod fake_portal;
 mod fake_portal_tests;
 #[path = "gitea_client/mod.rs"]
 mod gitea_client;
+#[path = "gitlab_client/mod.rs"]
+mod gitlab_client;
 #[path = "harbor_client/mod.rs"]
 mod harbor_client;
 #[path = "health_port.rs"]

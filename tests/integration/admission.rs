@@ -149,9 +149,14 @@ async fn kubectl_shows_the_url_of_an_issuer_that_never_connected() {
     let thinkwise = json!({"url": "https://portal.example.com/indicium", "auth": basic});
     let gitea = json!({"url": "https://git.example.com", "user": "bot", "auth": basic});
     let harbor = json!({"url": "https://harbor.example.com", "project": "apps", "auth": basic});
-    for (kind, member, value) in
-        [("Thinkwise", "thinkwise", &thinkwise), ("Gitea", "gitea", &gitea), ("Harbor", "harbor", &harbor)]
-    {
+    let token = json!({"type": "Token", "token": {"secretRef": {"name": "absent"}}});
+    let gitlab = json!({"url": "https://gitlab.example.com", "group": "7", "auth": token});
+    for (kind, member, value) in [
+        ("Thinkwise", "thinkwise", &thinkwise),
+        ("Gitea", "gitea", &gitea),
+        ("GitLab", "gitlab", &gitlab),
+        ("Harbor", "harbor", &harbor),
+    ] {
         let issuer = json!({
             "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
             "metadata": {"name": member, "namespace": namespace},

@@ -39,6 +39,7 @@ pub fn issuers(kind: &str) -> Vec<Case> {
     all.extend(forms());
     all.extend(limits_and_registries());
     all.extend(crate::admission_gitea_cases::gitea());
+    all.extend(crate::admission_gitlab_cases::gitlab());
     all.extend(crate::admission_harbor_cases::harbor());
     if kind == "ClusterTokenIssuer" {
         let allowed = |change: Value| spec(json!({"allowedNamespaces": change}));

@@ -20,6 +20,7 @@ mod pull;
 mod admission;
 mod admission_cases;
 mod admission_gitea_cases;
+mod admission_gitlab_cases;
 mod admission_harbor_cases;
 mod admission_issuer_cases;
 mod api_proxy;

@@ -8,6 +8,7 @@ use super::portal::{PortalConnection, SpecFields};
 use super::tls::Tls;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Configuration of the Thinkwise Community Portal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
     .message("url is http: credentials and tokens would be sent unencrypted. Use https, or set allowInsecureHTTP: true"))]
 #[x_kube(validation = Rule::new("!has(self.auth.oauth2ClientCredentials) || !has(self.auth.oauth2ClientCredentials.tokenURL) || !self.auth.oauth2ClientCredentials.tokenURL.startsWith('http://') || (has(self.allowInsecureHTTP) && self.allowInsecureHTTP)")
     .message("tokenURL is http: the client secret would be sent unencrypted. Use https, or set allowInsecureHTTP: true"))]
+#[x_kube(validation = Rule::new("self.auth.type != 'Token'")
+    .message("the Thinkwise portal has no access tokens: set auth.type to OAuth2ClientCredentials or Basic"))]
 pub struct Thinkwise {
     /// Root URL of Indicium, such as `https://portal.example.com/indicium`, without `/iam`, user, query or trailing
     /// slash.
@@ -58,7 +61,7 @@ impl Thinkwise {
     pub fn connection(&self) -> PortalConnection<'_> {
         PortalConnection {
             url: &self.url,
-            scope: &self.application,
+            scope: Cow::Borrowed(&self.application),
             allow_insecure_http: self.allow_insecure_http,
             auth: &self.auth,
             tls: self.tls.as_ref(),

@@ -4,8 +4,8 @@
 
 use super::output::CertainNames;
 use crate::api::{
-    Audit, Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials, OAuth2SecretRef,
-    RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls,
+    AccessToken, Audit, Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials,
+    OAuth2SecretRef, RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls, TokenSecretRef,
 };
 use crate::cli::args::DiscoverArgs;
 use crate::cli::credentials::with_flag_names;
@@ -143,6 +143,7 @@ fn build_auth(arguments: &DiscoverArgs, credentials: &Credentials) -> Auth {
             r#type: AuthType::Basic,
             basic: Some(Basic { secret_ref: BasicSecretRef::named(name) }),
             oauth2_client_credentials: None,
+            token: None,
         },
         Credentials::ClientCredentials { .. } => Auth {
             r#type: AuthType::OAuth2ClientCredentials,
@@ -151,6 +152,13 @@ fn build_auth(arguments: &DiscoverArgs, credentials: &Credentials) -> Auth {
                 token_url: arguments.token_url.clone(),
                 scopes: arguments.scopes.clone(),
             }),
+            basic: None,
+            token: None,
+        },
+        Credentials::Token { .. } => Auth {
+            r#type: AuthType::Token,
+            token: Some(AccessToken { secret_ref: TokenSecretRef::named(name) }),
+            oauth2_client_credentials: None,
             basic: None,
         },
     }

@@ -127,6 +127,7 @@ fn config_hash(object: &dyn AnyIssuer, credentials: &Credentials, ca_pem: Option
     let (name, secret) = match credentials {
         Credentials::Basic { username, password } => (username, password),
         Credentials::ClientCredentials { client_id, client_secret } => (client_id, client_secret),
+        Credentials::Token { token } => (&String::new(), token),
     };
     let generation = object.generation().to_string();
     for part in [object.uid().as_str(), &generation, name, secret.expose_secret(), ca_pem.unwrap_or_default()] {

@@ -71,6 +71,9 @@ pub fn parse_credentials(namespace: &str, spec: &IssuerSpec, secret: Secret) -> 
         let password = SecretString::from(value(&basic.secret_ref.password_key)?);
         return Ok(Credentials::Basic { username: value(&basic.secret_ref.username_key)?, password });
     }
+    if let Some(token) = auth.and_then(|auth| auth.token.as_ref()) {
+        return Ok(Credentials::Token { token: SecretString::from(value(&token.secret_ref.token_key)?) });
+    }
     let keys = auth.and_then(|auth| auth.oauth2_client_credentials.as_ref()).map(|oauth| &oauth.secret_ref);
     let missing =
         || issuer_problem(Reason::CredentialsMissing, format!("{} names no Secret", spec.r#type.spec_fields().auth));

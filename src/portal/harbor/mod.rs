@@ -86,7 +86,7 @@ impl HarborPortal {
         let mut headers = basic(&username, &password)?;
         headers.insert(IS_RESOURCE_NAME, HeaderValue::from_static("true"));
         let connection = spec.connection();
-        let scope = connection.scope.to_owned();
+        let scope = connection.scope.to_string();
         let client = RestClient::new(RestSettings {
             names: &NAMES,
             connection,

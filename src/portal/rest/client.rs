@@ -5,7 +5,7 @@ use super::errors::{self, Refusal, invalid_response, invalid_spec};
 use crate::api::{Limits, PortalConnection, Reason};
 use crate::http::{self, BodyError, Client, ClientOptions, EgressPolicy, MemoryPermit};
 use crate::portal::{Delivery, PortalError};
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Request, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use std::time::Duration;
@@ -151,6 +151,15 @@ pub fn basic(username: &str, password: &SecretString) -> Result<HeaderMap, Porta
         invalid_spec("the username in the issuer's Secret contains a colon, or username or password contain characters that HTTP does not allow")
     })?;
     Ok(HeaderMap::from_iter([(AUTHORIZATION, header)]))
+}
+
+/// The headers for an access token.
+pub fn access_token(name: HeaderName, token: &SecretString) -> Result<HeaderMap, PortalError> {
+    let mut header = HeaderValue::from_str(token.expose_secret()).map_err(|_| {
+        invalid_spec("the access token in the issuer's Secret contains characters that HTTP does not allow")
+    })?;
+    header.set_sensitive(true);
+    Ok(HeaderMap::from_iter([(name, header)]))
 }
 
 /// The root of the server.

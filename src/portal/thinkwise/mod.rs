@@ -101,6 +101,7 @@ impl ThinkwisePortal {
         let user = match &credentials {
             Credentials::Basic { username, .. } => username.clone(),
             Credentials::ClientCredentials { client_id, .. } => client_id.clone(),
+            Credentials::Token { .. } => String::new(),
         };
         let location = RecordedPortal {
             kind: PortalType::Thinkwise,

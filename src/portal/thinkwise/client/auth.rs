@@ -33,6 +33,11 @@ impl Authenticator {
                 AuthMethod::OAuth(Box::new(OAuth::new(spec, client_id, client_secret)?)),
                 oauth.as_ref().map(|oauth| oauth.secret_ref.name.as_str()),
             ),
+            Credentials::Token { .. } => {
+                let message =
+                    "the portal has no access tokens: set spec.thinkwise.auth.type to OAuth2ClientCredentials or Basic";
+                return Err(PortalError::new(Delivery::NotSent, Reason::CredentialsInvalid, message));
+            }
         };
         let source = secret.map_or_else(
             || "the Secret referenced by spec.thinkwise.auth".to_owned(),
