@@ -3,6 +3,7 @@
 
 #![warn(missing_docs)]
 
+mod allowed_namespaces;
 mod annotations;
 mod argocd_repository;
 mod auth;
@@ -39,6 +40,7 @@ pub use self::policies::{DeletionPolicy, RotationSpec, RotationWindowSpec, Upstr
 pub use self::thinkwise::tasks::{
     BoundRow, EditTask, FixedKey, Outputs, Parameter, ParameterSource, RequestTask, RevokeTask, TaskForm, Tasks,
 };
+pub use allowed_namespaces::{AllowedNamespaces, NamespacesFrom};
 pub use argocd_repository::{ArgoCDRepository, ArgoCDRepositoryType, RecordedArgoCDRepository};
 pub use auth::{
     AccessToken, Auth, AuthType, Basic, BasicSecretRef, OAuth2ClientCredentials, OAuth2SecretRef, TokenSecretRef,
@@ -53,8 +55,8 @@ pub use gitea::Gitea;
 pub use gitlab::GitLab;
 pub use harbor::{Harbor, HarborLevel, HarborPermission};
 pub use issuer::{
-    AllowedNamespaces, ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck,
-    NamespacesFrom, OwnershipMarker, PortalLocation, ResolvedPortal, TokenIssuer, TokenIssuerSpec,
+    ClusterTokenIssuer, ClusterTokenIssuerSpec, IssuerSpec, IssuerStatus, LoginCheck, OwnershipMarker, PortalLocation,
+    ResolvedPortal, TokenIssuer, TokenIssuerSpec,
 };
 pub use limits::{Audit, Limits};
 pub use object_name::{DataKey, NamespaceName, ObjectName, ParseNameError};
