@@ -46,6 +46,7 @@ pub fn gitlab() -> Vec<Case> {
         rejected("a group that leaves the API", issuer(json!({"project": null, "group": ".."})), "spec.gitlab.group"),
         rejected("no scope", issuer(json!({"scopes": []})), "spec.gitlab.scopes"),
         rejected("tokens for no time", issuer(json!({"duration": 0})), "spec.gitlab.duration"),
+        rejected("no address", issuer(json!({"url": "gitlab.example.com"})), "url must be GitLab's root"),
         rejected(
             "the address of the API",
             issuer(json!({"url": "https://gitlab.example.com/api/v4"})),

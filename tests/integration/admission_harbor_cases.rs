@@ -52,6 +52,7 @@ pub fn harbor() -> Vec<Case> {
         rejected("a project in upper case", issuer(json!({"project": "Apps"})), "spec.harbor.project"),
         rejected("no permission", issuer(json!({"permissions": []})), "spec.harbor.permissions"),
         rejected("a level that is none", issuer(json!({"level": "project"})), "spec.harbor.level"),
+        rejected("no address", issuer(json!({"url": "harbor.example.com"})), "url must be Harbor's root"),
         rejected(
             "the address of the API",
             issuer(json!({"url": "https://harbor.example.com/api/v2.0"})),

@@ -69,7 +69,7 @@ fn addresses() -> Vec<Case> {
     vec![
         accepted("a good issuer", spec(json!({}))),
         rejected("no member", spec(json!({"thinkwise": null})), "type Thinkwise requires spec.thinkwise"),
-        rejected("another vendor", spec(json!({"type": "Harbor"})), "Unsupported value"),
+        rejected("another vendor", spec(json!({"type": "Quay"})), "Unsupported value"),
         accepted("a port", at("https://portal.example.com:8443/indicium")),
         rejected("no address", at("portal.example.com"), "url must be Indicium's root"),
         rejected("another scheme", at("ftp://portal.example.com"), "url must be Indicium's root"),
