@@ -14,6 +14,7 @@ mod settings;
 pub mod thinkwise;
 mod token_limit;
 pub mod token_name;
+mod transport;
 
 use self::call::StartedCall;
 use crate::api::{RecordedPortal, ResolvedPortal};

@@ -1,9 +1,10 @@
 //! The HTTP client: applies every limit, and never retries.
 
 use super::Names;
-use super::errors::{self, Refusal, invalid_response, invalid_spec};
+use super::errors::{Refusal, invalid_response, invalid_spec};
 use crate::api::{Limits, PortalConnection, Reason};
 use crate::http::{self, BodyError, Client, ClientOptions, EgressPolicy, MemoryPermit};
+use crate::portal::transport::from_transport;
 use crate::portal::{Delivery, PortalError};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Body, Request, Response};
@@ -61,7 +62,7 @@ impl RestClient {
         let plain_http = connection.allow_insecure_http;
         // A redirect would send the credentials to an address that the spec does not name.
         let client = Client::new(ClientOptions { tls, connect_timeout, plain_http, max_redirects: 0, egress })
-            .map_err(|error| errors::from_transport(error, names.product, names))?;
+            .map_err(|error| from_transport(error, names.product, names.connection_fields()))?;
         let credentials_source = match connection.auth.secret_name() {
             Some(name) => format!("the Secret {name} ({})", names.auth),
             None => format!("the Secret referenced by {}", names.auth),
@@ -104,7 +105,7 @@ impl RestClient {
         let host = host(request.url(), self.names);
         let end = deadline.min(Instant::now() + self.first_byte_timeout);
         let response = match timeout_at(end, self.client.execute(request)).await {
-            Ok(response) => response.map_err(|error| errors::from_transport(error, &host, self.names))?,
+            Ok(response) => response.map_err(|error| from_transport(error, &host, self.names.connection_fields()))?,
             Err(_) => return Err(timed_out(format!("{host} did not respond in time"))),
         };
         if response.status().is_success() {
@@ -132,7 +133,7 @@ impl RestClient {
             BodyError::TimedOut => timed_out(format!("{host} did not complete its response in time")),
             // Regardless of the error, the response had begun.
             BodyError::Interrupted(error) => {
-                PortalError { delivery: Delivery::Unknown, ..errors::from_transport(error, host, self.names) }
+                PortalError { delivery: Delivery::Unknown, ..from_transport(error, host, self.names.connection_fields()) }
             }
         })?;
         if http::is_html(&body, http::is_declared_html(&headers)) {

@@ -2,7 +2,7 @@
 
 use super::Names;
 use crate::api::Reason;
-use crate::http::{self, TransportError, classify, retry_after};
+use crate::http::retry_after;
 use crate::portal::{Delivery, PortalError};
 use crate::sanitize::sanitize;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
@@ -95,44 +95,6 @@ impl Refusal {
         let message = format!("{} rejected the credentials (HTTP 401): check {source}{detail}", names.product);
         self.error(Delivery::Rejected, Reason::Unauthorized, message)
     }
-}
-
-/// Maps a missing or incomplete response.
-pub fn from_transport(error: impl Into<http::Error>, host: &str, names: &Names) -> PortalError {
-    // What to check if no connection is established.
-    let hint = format!("check {}, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)", names.url);
-    let (kind, cause) = classify(error);
-    let (delivery, reason, message) = match kind {
-        TransportError::Unsendable => {
-            (Delivery::NotSent, Reason::Unreachable, format!("cannot send a request to {host}: {cause}"))
-        }
-        TransportError::EgressDenied => (Delivery::NotSent, Reason::AddressNotAllowed, cause),
-        TransportError::CertificateUntrusted => (
-            Delivery::NotSent,
-            Reason::TlsUntrusted,
-            format!("the certificate of {host} is not trusted ({cause}): set the CA in {}", names.tls),
-        ),
-        TransportError::ConnectTimeout => {
-            (Delivery::NotSent, Reason::TimedOut, format!("the connection to {host} timed out: {hint}"))
-        }
-        TransportError::ConnectFailed => {
-            (Delivery::NotSent, Reason::Unreachable, format!("cannot connect to {host} ({cause}): {hint}"))
-        }
-        TransportError::Proxy => (
-            Delivery::NotSent,
-            Reason::Unreachable,
-            format!("the operator's proxy did not connect to {host} ({cause}): check HTTPS_PROXY and NO_PROXY"),
-        ),
-        TransportError::ResponseTimeout => {
-            (Delivery::Unknown, Reason::TimedOut, format!("{host} did not respond in time: {cause}"))
-        }
-        TransportError::Interrupted => (
-            Delivery::Unknown,
-            Reason::Unreachable,
-            format!("{host} closed the connection before its response was complete: {cause}"),
-        ),
-    };
-    PortalError::new(delivery, reason, message)
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub(super) use self::errors::{Refusal, invalid_response, invalid_spec};
 pub(super) use self::json::{json, token_secret, validity};
 pub(super) use self::rows::{Matching, is_id, total_count};
 
+use super::transport::ConnectionFields;
+
 /// What messages name.
 #[derive(Debug)]
 pub(super) struct Names {
@@ -24,4 +26,10 @@ pub(super) struct Names {
     pub auth: &'static str,
     /// An example of an address.
     pub example: &'static str,
+}
+
+impl Names {
+    const fn connection_fields(&self) -> ConnectionFields {
+        ConnectionFields { url: self.url, tls: self.tls }
+    }
 }

@@ -3,8 +3,9 @@
 use super::error_context::{ErrorContext, TaskStep};
 use super::messages::{sanitize, tsf_messages};
 use crate::api::Reason;
-use crate::http::{self, TransportError, classify, retry_after};
+use crate::http::{self, retry_after};
 use crate::portal::thinkwise::{Delivery, PortalError};
+use crate::portal::transport::{self, ConnectionFields};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, LOCATION};
 use url::Url;
@@ -112,43 +113,9 @@ fn redirected(code: u16, headers: &HeaderMap) -> String {
     format!("the portal redirects to {target} (HTTP {code}), which is not followed: check spec.thinkwise.url")
 }
 
-/// What to check if no connection is established.
-const CONNECTION_HINT: &str = "check spec.thinkwise.url, network policies, and the proxy (HTTPS_PROXY, NO_PROXY)";
-
 /// Maps a missing or incomplete response.
 pub(crate) fn from_transport(error: impl Into<http::Error>, host: &str) -> PortalError {
-    let (kind, cause) = classify(error);
-    let (delivery, reason, message) = match kind {
-        TransportError::Unsendable => {
-            (Delivery::NotSent, Reason::Unreachable, format!("cannot send a request to {host}: {cause}"))
-        }
-        TransportError::EgressDenied => (Delivery::NotSent, Reason::AddressNotAllowed, cause),
-        TransportError::CertificateUntrusted => (
-            Delivery::NotSent,
-            Reason::TlsUntrusted,
-            format!("the certificate of {host} is not trusted ({cause}): set the CA in spec.thinkwise.tls"),
-        ),
-        TransportError::ConnectTimeout => {
-            (Delivery::NotSent, Reason::TimedOut, format!("the connection to {host} timed out: {CONNECTION_HINT}"))
-        }
-        TransportError::ConnectFailed => {
-            (Delivery::NotSent, Reason::Unreachable, format!("cannot connect to {host} ({cause}): {CONNECTION_HINT}"))
-        }
-        TransportError::Proxy => (
-            Delivery::NotSent,
-            Reason::Unreachable,
-            format!("the operator's proxy did not connect to {host} ({cause}): check HTTPS_PROXY and NO_PROXY"),
-        ),
-        TransportError::ResponseTimeout => {
-            (Delivery::Unknown, Reason::TimedOut, format!("{host} did not respond in time: {cause}"))
-        }
-        TransportError::Interrupted => (
-            Delivery::Unknown,
-            Reason::Unreachable,
-            format!("{host} closed the connection before its response was complete: {cause}"),
-        ),
-    };
-    PortalError::new(delivery, reason, message)
+    transport::from_transport(error, host, ConnectionFields { url: "spec.thinkwise.url", tls: "spec.thinkwise.tls" })
 }
 
 #[cfg(test)]
