@@ -26,6 +26,7 @@ mod secret_template;
 mod service_accounts;
 mod thinkwise;
 mod tls;
+mod token_scope;
 
 pub use self::annotations::{
     ADOPT_ANNOTATION, ARGOCD_ROLE, CAUSE_ANNOTATION, CHECKSUM_ANNOTATION, CLOSED_ANNOTATION, CLUSTER_TOKEN_LABEL,
@@ -71,3 +72,4 @@ pub use secret_template::SecretTemplate;
 pub use service_accounts::{OverwrittenServiceAccount, RecordedServiceAccount, ServiceAccountRef};
 pub use thinkwise::{KeyColumn, KeySource, Table, TableColumns, Thinkwise};
 pub use tls::{ConfigMapKeyRef, Tls};
+pub use token_scope::TokenScope;

@@ -84,6 +84,8 @@ pub enum Reason {
     RegistryUnavailable,
     /// `spec.suspend` is set.
     Suspended,
+    /// The token is expired, and `spec.suspend` is set, so that it is not replaced.
+    TokenExpired,
     /// The token was revoked in the portal by another user.
     RevokedUpstream,
     /// The token is missing from the portal's list; this is not yet conclusive.
@@ -137,6 +139,8 @@ pub enum Reason {
     TokenRejected,
     /// The description and the marker together are longer than the portal allows.
     DescriptionTooLong,
+    /// The scope of the spec is not within what the issuer allows, or its portal cannot limit tokens.
+    ScopeNotAllowed,
     /// The issuer refers to another portal than the one that contains the token.
     PortalChanged,
     /// The credentials Secret, or a key of it, is missing.

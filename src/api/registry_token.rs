@@ -6,6 +6,7 @@ use super::policies::{DeletionPolicy, RotationSpec, UpstreamRevocationPolicy};
 use super::portal::PortalType;
 use super::secret_template::SecretTemplate;
 use super::service_accounts::{RecordedServiceAccount, ServiceAccountRef};
+use super::token_scope::TokenScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::{CustomResource, KubeSchema, ResourceExt};
 use serde::{Deserialize, Serialize};
@@ -51,6 +52,8 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("self.issuerRef == oldSelf.issuerRef")
     .message("issuerRef cannot be changed, because the token exists in that issuer's portal. Create a second RegistryToken with the other issuer and delete this one"))]
+#[x_kube(validation = Rule::new("has(self.scope) == has(oldSelf.scope) && (!has(self.scope) || self.scope == oldSelf.scope)")
+    .message("scope cannot be changed, because the token has it from its request. Create a second RegistryToken with the other scope and delete this one"))]
 pub struct RegistryTokenSpec {
     /// Description of the token in the portal, where colleagues see it beside the token's name. Name the machine or
     /// cluster that uses the token. 1 to 200 characters on one line. A change edits the description of the existing
@@ -73,6 +76,12 @@ pub struct RegistryTokenSpec {
     /// When the token is rotated. Without it, the token is never rotated, unless it expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotation: Option<RotationSpec>,
+
+    /// What the token may access, within what the issuer allows. Only for portals whose tokens can be limited, such as
+    /// Harbor; elsewhere no token is requested (`ScopeNotAllowed`). Defaults to all that the issuer allows. Cannot be
+    /// changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<TokenScope>,
 
     /// `ServiceAccount`s of this namespace, at most 64, whose `imagePullSecrets` the operator extends by the Secret, so
     /// that pods need not name it. Other entries stay as they are. One that does not exist yet is extended when it is

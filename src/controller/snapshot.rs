@@ -136,6 +136,7 @@ impl Snapshot {
             deleting: meta.deletion_timestamp.is_some(),
             has_finalizer: has_finalizer(self.object.finalizers()),
             description: spec.description.clone(),
+            projects: spec.scope.as_ref().map(|scope| scope.projects.clone()).unwrap_or_default(),
             secret_name: self.secret_name(),
             issuer: spec.issuer_ref.to_string(),
             rotation: spec

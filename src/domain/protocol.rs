@@ -70,6 +70,8 @@ pub enum Request {
     RequestToken {
         /// The description with the marker.
         description: String,
+        /// The projects that the token may access; empty if it may access all that the issuer allows.
+        projects: Vec<String>,
     },
     /// Query rows of the portal's list.
     QueryRows(RowQuery),

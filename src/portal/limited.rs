@@ -2,7 +2,9 @@
 
 use super::call::{CallContext, CallError, CallKind, ISSUER_READ_TTL, OnCall, OnShutdown, StartedCall};
 use super::rate_limit::{Limiter, Permit};
-use super::{Claim, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink, token_limit};
+use super::{
+    Claim, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, RowSink, TokenRequest, token_limit,
+};
 use crate::api::RecordedPortal;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
@@ -79,7 +81,7 @@ impl LimitedPortal {
         &self,
         context: CallContext<'_>,
         issuer_read_at: Instant,
-        description: &str,
+        request: TokenRequest<'_>,
     ) -> Result<IssuedToken, CallError> {
         let permit = self.acquire(context).await?;
         if issuer_read_at.elapsed() > ISSUER_READ_TTL {
@@ -87,7 +89,7 @@ impl LimitedPortal {
         }
         self.check_claim()?;
         let call = StartedCall::begin(CallKind::Request, context.namespace);
-        let result = call.send(self.portal.request_for(context.namespace, description)).await;
+        let result = call.send(self.portal.request_for(request)).await;
         self.complete(call, context, permit, result.map_err(token_limit::recognize))
     }
 

@@ -85,6 +85,11 @@ thread_local! {
     static CALLS: RefCell<Vec<(CallKind, Option<Reason>)>> = const { RefCell::new(vec![]) };
 }
 
+/// What each object asks for.
+const fn wanted() -> TokenRequest<'static> {
+    TokenRequest { namespace: "a", description: "d", projects: &[] }
+}
+
 fn record(call: CompletedCall<'_>) {
     CALLS.with_borrow_mut(|calls| calls.push((call.kind, call.failure.map(|failure| failure.reason))));
 }
@@ -123,7 +128,8 @@ async fn a_permit_is_held_until_the_response() {
     let (first, second) = (Arc::clone(&portal), Arc::clone(&portal));
     let first = tokio::spawn(async move { first.revoke(context(Priority::Low, "a"), &token()).await });
     settle().await;
-    let second = tokio::spawn(async move { second.request(context(Priority::High, "b"), Instant::now(), "d").await });
+    let second =
+        tokio::spawn(async move { second.request(context(Priority::High, "b"), Instant::now(), wanted()).await });
     settle().await;
     assert_eq!(script.sent(), ["revoke"], "the second call waits for the response to the first");
     script.responses.add_permits(2);
@@ -159,7 +165,7 @@ async fn an_expired_read_of_the_issuer_sends_nothing() {
     settle().await;
     let waiting = Arc::clone(&portal);
     let read_at = Instant::now();
-    let waiting = tokio::spawn(async move { waiting.request(context(Priority::High, "a"), read_at, "d").await });
+    let waiting = tokio::spawn(async move { waiting.request(context(Priority::High, "a"), read_at, wanted()).await });
     tokio::time::sleep(ISSUER_READ_TTL + Duration::from_secs(1)).await;
     script.responses.add_permits(1);
     other.await.expect("no panic").expect("revoked");
@@ -167,7 +173,7 @@ async fn an_expired_read_of_the_issuer_sends_nothing() {
     assert!(matches!(result, Err(CallError::IssuerReadExpired)), "it expired while the call waited");
     assert_eq!(script.sent(), ["revoke"]);
     script.responses.add_permits(1);
-    portal.request(context(Priority::High, "a"), Instant::now(), "d").await.expect("the permit is free again");
+    portal.request(context(Priority::High, "a"), Instant::now(), wanted()).await.expect("the permit is free again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,7 +206,7 @@ async fn without_the_claim_nothing_is_changed_and_everything_can_be_read() {
     let context = context(Priority::Low, "a");
     let begin = Vec::new;
     assert!(matches!(portal.acquire_preparation(context).await, Err(CallError::NotLeader)));
-    assert!(matches!(portal.request(context, Instant::now(), "d").await, Err(CallError::NotLeader)));
+    assert!(matches!(portal.request(context, Instant::now(), wanted()).await, Err(CallError::NotLeader)));
     assert!(matches!(portal.edit_description(context, &token(), "d").await, Err(CallError::NotLeader)));
     assert!(matches!(portal.revoke(context, &token()).await, Err(CallError::NotLeader)));
     assert!(script.sent().is_empty());
@@ -217,7 +223,7 @@ async fn a_claim_that_ends_while_a_call_waits_sends_nothing_and_a_sent_call_is_c
     assert!(!claim.hold_until(Instant::now() + Duration::from_secs(10)), "it starts now");
     let (portal, script) = portal_with(claim, 0);
     let sent = Arc::clone(&portal);
-    let sent = tokio::spawn(async move { sent.request(context(Priority::High, "a"), Instant::now(), "d").await });
+    let sent = tokio::spawn(async move { sent.request(context(Priority::High, "a"), Instant::now(), wanted()).await });
     settle().await;
     let waiting = Arc::clone(&portal);
     let waiting = tokio::spawn(async move { waiting.revoke(context(Priority::Low, "a"), &token()).await });
@@ -237,7 +243,8 @@ async fn a_long_list_does_not_delay_a_call_that_a_pod_waits_for() {
     });
     settle().await;
     let urgent = Arc::clone(&portal);
-    let urgent = tokio::spawn(async move { urgent.request(context(Priority::High, "a"), Instant::now(), "d").await });
+    let urgent =
+        tokio::spawn(async move { urgent.request(context(Priority::High, "a"), Instant::now(), wanted()).await });
     settle().await;
     script.responses.add_permits(3);
     urgent.await.expect("no panic").expect("a token");
@@ -250,7 +257,7 @@ async fn each_call_that_was_sent_is_reported_once() {
     let (portal, script) = portal(2);
     let expired = Instant::now();
     tokio::time::sleep(ISSUER_READ_TTL * 2).await;
-    portal.request(context(Priority::High, "a"), expired, "d").await.expect_err("expired");
+    portal.request(context(Priority::High, "a"), expired, wanted()).await.expect_err("expired");
     portal.revoke(context(Priority::Low, "a"), &token()).await.expect("revoked");
     script.fail(Reason::RequestRejected, 0);
     portal.list(context(Priority::Low, "a"), &RowQuery::Probe).await.expect_err("rejected");

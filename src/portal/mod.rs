@@ -17,7 +17,7 @@ pub mod token_name;
 mod transport;
 
 use self::call::StartedCall;
-use crate::api::{RecordedPortal, ResolvedPortal};
+use crate::api::{Reason, RecordedPortal, ResolvedPortal};
 use crate::domain::model::capabilities::Capabilities;
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
 use futures::future::BoxFuture;
@@ -43,6 +43,26 @@ pub struct IssuedToken {
     pub secret: SecretString,
     /// When it expires, if the response says so.
     pub expiration_time: Option<Timestamp>,
+}
+
+/// A token that an object needs.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenRequest<'a> {
+    /// The namespace of the object.
+    pub namespace: &'a str,
+    /// The description, with the marker at its end.
+    pub description: &'a str,
+    /// The projects that the token may access; empty if it may access all that the issuer allows.
+    pub projects: &'a [String],
+}
+
+impl TokenRequest<'_> {
+    /// Fails if the token is to be limited: the portal cannot do that.
+    fn without_scope(&self) -> Result<(), PortalError> {
+        let message = "the portal cannot limit a token to projects";
+        let failure = || PortalError::new(Delivery::NotSent, Reason::ScopeNotAllowed, message);
+        if self.projects.is_empty() { Ok(()) } else { Err(failure()) }
+    }
 }
 
 /// How to use a portal, and what it can do.
@@ -107,10 +127,13 @@ pub trait Portal: Send + Sync {
         self.open_reason()
     }
 
-    /// Like [`Portal::request`], for an object in this namespace.
-    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> PortalFuture<'a, IssuedToken> {
-        let _ = namespace;
-        self.request(description)
+    /// Like [`Portal::request`], for an object of a namespace, with the scope that it names. A portal that cannot limit
+    /// tokens requests none with a scope.
+    fn request_for<'a>(&'a self, request: TokenRequest<'a>) -> PortalFuture<'a, IssuedToken> {
+        match request.without_scope() {
+            Ok(()) => self.request(request.description),
+            Err(failure) => Box::pin(std::future::ready(Err(failure))),
+        }
     }
 
     /// Requests a token with this description: one request that creates. An error identifies the token that was

@@ -86,6 +86,12 @@ pub fn tokens() -> Vec<Case> {
             json!({"spec": {"secret": {"name": "other"}}}),
             Some("secret.name cannot be changed"),
         ),
+        update("a scope", json!({"spec": {"scope": {"projects": ["a"]}}}), Some("scope cannot be changed")),
+        accepted("some projects", spec(json!({"scope": {"projects": ["a", "team-a.b", "$(NAMESPACE)"]}}))),
+        rejected("no projects", spec(json!({"scope": {"projects": []}})), "spec.scope.projects"),
+        rejected("a scope without projects", spec(json!({"scope": {}})), "spec.scope.projects"),
+        rejected("all projects", spec(json!({"scope": {"projects": ["*"]}})), "spec.scope.projects"),
+        rejected("a project twice", spec(json!({"scope": {"projects": ["a", "a"]}})), "Duplicate value"),
         update("the same name in words", json!({"spec": {"secret": {"name": "good"}}}), None),
         accepted("labels and annotations", secret(json!({"labels": {"a": "b"}, "annotations": {"c/d": "e"}}))),
         rejected(

@@ -21,7 +21,7 @@ fn examples() -> Vec<(String, String)> {
         })
         .collect();
     all.sort();
-    assert_eq!(all.len(), 16, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
+    assert_eq!(all.len(), 17, "{:?}", all.iter().map(|(name, _)| name).collect::<Vec<_>>());
     all
 }
 

@@ -1,6 +1,7 @@
 //! The configuration of a run.
 
 use super::action::UserAction;
+use super::portal_traits::PortalTraits;
 use registry_token_operator::api::LoginCheck;
 use registry_token_operator::domain::model::object::Rotation;
 use registry_token_operator::domain::model::token_mac::MacKeys;
@@ -15,6 +16,8 @@ pub struct SimulationConfig {
     pub operators: usize,
     /// Maximum number of objects.
     pub objects: usize,
+    /// What the portal can do.
+    pub portal: PortalTraits,
     /// The portal does not list tokens to the operator's user, and the operator knows it.
     pub list_denied: bool,
     /// The portal's response contains the id. Otherwise the id is looked up.
@@ -46,6 +49,11 @@ impl SimulationConfig {
     pub fn rotation(&self) -> Option<Rotation> {
         let overlap = Duration::from_mins(2);
         self.rotation.then_some(Rotation { interval: Duration::from_hours(3), overlap })
+    }
+
+    /// Whether tokens are replaced from time to time.
+    pub const fn rotates(&self) -> bool {
+        self.rotation || self.portal.lifetime.is_some()
     }
 }
 

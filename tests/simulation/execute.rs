@@ -6,6 +6,7 @@ use super::issuer::{HOME_URL, is_denied};
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
 use super::portal::{edit_description, query_rows, request_token, revoke_token, unauthorized, verify_login};
+use super::portal_traits::PortalTraits;
 use super::projection::{project_object, project_object_as};
 use super::schedule::DAY_SECONDS;
 use super::secrets::write_secret;
@@ -33,11 +34,13 @@ pub enum RequestOutcome {
     StaleList,
     /// The portal's list is empty.
     ShrunkList,
+    /// It is delivered twice. It takes effect, and the response is that of the second delivery: the name is taken.
+    DeliveredTwice,
 }
 
-/// The possible outcomes of a request.
-pub fn outcomes(request: &Request) -> &'static [RequestOutcome] {
-    use RequestOutcome::{DelayedEffect, LostAfter, LostBefore, Rejected, StaleList, Success};
+/// The possible outcomes of a request to this portal.
+pub fn outcomes(request: &Request, portal: &PortalTraits) -> &'static [RequestOutcome] {
+    use RequestOutcome::{DelayedEffect, DeliveredTwice, LostAfter, LostBefore, Rejected, StaleList, Success};
     match request {
         Request::ReadObject
         | Request::ReadSecret
@@ -50,6 +53,9 @@ pub fn outcomes(request: &Request) -> &'static [RequestOutcome] {
             &[Success, LostAfter, LostBefore, Rejected]
         }
         Request::EditDescription { .. } => &[Success, LostAfter, LostBefore, DelayedEffect, Rejected],
+        Request::RequestToken { .. } if portal.unique_names => {
+            &[Success, LostAfter, LostBefore, DelayedEffect, Rejected, DeliveredTwice]
+        }
         Request::RequestToken { .. } => &[Success, LostAfter, LostBefore, DelayedEffect, Rejected],
         Request::QueryRows(_) => &[Success, StaleList, LostBefore],
         Request::AcquireSlot { .. }
@@ -113,12 +119,19 @@ pub fn execute(
         Request::DryRunCommit(_) => Response::Done,
         Request::WriteSecret(write) => write_secret(world, operator, running, slot, &write, outcome, mutant),
         Request::WriteStatus(status) => write_status(world, running, slot, *status, outcome, mutant),
-        Request::RequestToken { description } => match request_token(world, operator, running, &description, outcome) {
-            Response::PortalOutcomeUnknown(_) if mutant == Some(Mutant::RetriesAfterTimeout) => {
-                request_token(world, operator, running, &description, RequestOutcome::Success)
+        Request::RequestToken { description, .. } => {
+            let mut request =
+                |description: &str, outcome| request_token(world, operator, running, description, (outcome, mutant));
+            match (request(&description, outcome), mutant) {
+                (Response::PortalOutcomeUnknown(_), Some(Mutant::RetriesAfterTimeout)) => {
+                    request(&description, RequestOutcome::Success)
+                }
+                (Response::PortalOutcomeUnknown(_), Some(Mutant::RepeatsUnderAnotherName)) => {
+                    request(&super::mutant::another_name(), RequestOutcome::Success)
+                }
+                (response, _) => response,
             }
-            response => response,
-        },
+        }
         Request::QueryRows(rows) => query_rows(world, &rows, outcome, mutant),
         Request::EditDescription { token, description } => {
             operator.state(&running.uid).modified = Some(world.clock);
@@ -183,11 +196,12 @@ fn read_content(
     let content = match secret {
         Some(FakeSecret { wrong_type: true, .. }) => SecretContent::WrongType,
         Some(secret @ FakeSecret { immutable: true, content, .. }) => {
-            let username = content.filter(|_| secret.is_intact(&running.uid)).map(|id| format!("tw-{id}"));
+            let username =
+                content.filter(|_| secret.is_intact(&running.uid)).map(|id| world.config.portal.username(id));
             SecretContent::Immutable { username }
         }
         Some(secret @ FakeSecret { content: Some(id), .. }) => {
-            let (username, checksum_valid) = (format!("tw-{id}"), secret.is_intact(&running.uid));
+            let (username, checksum_valid) = (world.config.portal.username(*id), secret.is_intact(&running.uid));
             SecretContent::Login { username, registries_match: true, checksum_valid, template_applied: true }
         }
         _ => SecretContent::Empty,
@@ -243,12 +257,13 @@ fn mark_orphaned(world: &mut World, running: &RunningPass, slot: usize, wanted: 
     world.oracle.undecidable.extend(unverified);
     let here = &world.slots[slot];
     let Some(id) = status.token.and_then(|token| token.id.parse::<u32>().ok()) else { return };
-    // While the portal is unavailable the marker is not removed, and only the Secret could record that the token is
-    // released.
+    // While the portal is unavailable, and where it has no edits, the marker is not removed, and only the Secret could
+    // record that the token is released.
     let elsewhere = running.pass.observed().issuer_info().is_none_or(|issuer| issuer.portal.url != HOME_URL);
     let marker = world.oracle.markers.get(&id);
     let is_recorded = |secret: &FakeSecret| marker.is_some_and(|marker| secret.orphaned.contains(marker));
-    if elsewhere && !here.secret.as_ref().is_some_and(is_recorded) {
+    let stays = elsewhere || !world.config.portal.edit;
+    if stays && !here.secret.as_ref().is_some_and(is_recorded) {
         world.oracle.undecidable.insert(id);
     }
     if let Some(row) = world.rows.get_mut(&id) {

@@ -3,12 +3,14 @@
 use crate::simulation::action::UserAction;
 use crate::simulation::config::{KeyConfig, SimulationConfig};
 use crate::simulation::model::Schedules;
+use crate::simulation::portal_traits::PortalTraits;
 use registry_token_operator::api::LoginCheck;
 
 /// One object, two operators, one fault, one crash, and stale caches.
 pub const FIRST_TOKEN: SimulationConfig = SimulationConfig {
     operators: 2,
     objects: 1,
+    portal: PortalTraits::DEFAULT,
     list_denied: false,
     id_in_response: true,
     keep_marker: false,

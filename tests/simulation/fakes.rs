@@ -83,10 +83,19 @@ pub struct PortalToken {
     pub description: String,
     pub created: i64,
     pub revoked: Option<i64>,
+    /// When it expires.
+    pub expires: Option<i64>,
     /// Released to its user.
     pub orphaned: bool,
     /// Created by another portal user, not by the operator.
     pub foreign: bool,
+}
+
+impl PortalToken {
+    /// Whether it is expired at this time.
+    pub fn is_expired(&self, clock: i64) -> bool {
+        self.expires.is_some_and(|expires| expires <= clock)
+    }
 }
 
 /// The issuer.

@@ -37,7 +37,7 @@ pub fn check_readiness(world: &mut World, slot: usize, status: &RegistryTokenSta
     if world.config.login == LoginCheck::Required && !world.oracle.logged_in.contains(&id) {
         world.report_violation(format!("I2: ready with {id}, whose login was never accepted"));
     }
-    if !world.accepts_login(id) && !world.oracle.revoked_by_users.contains(&id) {
+    if !world.accepts_login(id) && !world.is_expired(id) && !world.oracle.revoked_by_users.contains(&id) {
         world.report_violation(format!("I2: ready with {id}, which an operator revoked"));
     }
 }
@@ -117,6 +117,16 @@ pub fn check_ownership(world: &mut World, uid: &str, token: &TokenRef) {
     let owner = world.oracle.markers.get(&id).and_then(|nonce| world.oracle.reserved.get(nonce)).cloned();
     if owner.as_deref() != Some(uid) {
         world.report_violation(format!("I10: {uid} had the token {id} edited or revoked, which belongs to {owner:?}"));
+    }
+}
+
+/// A refusal of the name that a request chose proves that an earlier delivery created the token. The pass finds it by its
+/// name and revokes it, unless something else prevents that: another operator, or a list that is hidden.
+pub fn check_duplicate(world: &mut World, token: &TokenRef) {
+    let id = token.id.parse().unwrap_or_default();
+    let is_prevented = world.config.operators > 1 || world.hidden || world.config.list_denied;
+    if !is_prevented && world.rows.get(&id).is_some_and(|row| row.revoked.is_none()) {
+        world.report_violation(format!("I1: a pass left the token {id} behind, whose name it knew to be taken"));
     }
 }
 

@@ -43,7 +43,7 @@ fn tokens(world: &World) -> Result<(), String> {
             })
             .count()
     };
-    for row in world.rows.values().filter(|row| !row.foreign && !row.orphaned && row.revoked.is_none()) {
+    for row in world.rows.values().filter(|row| !row.foreign && !row.orphaned && world.exists(row)) {
         // Without a valid MAC if the key was lost: that is reported to its user.
         let count = named(&row.token.id) + usize::from(is_named_unproved(world, &row.token.id));
         let undecidable = count == 0 && row.token.id.parse().is_ok_and(|id: u32| is_undecidable(world, id));
@@ -94,7 +94,7 @@ fn revocation_is_visible(world: &World) -> bool {
 /// deleted object has none.
 fn token_count(world: &World) -> Result<(), String> {
     let mut live: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-    for (id, _) in world.rows.iter().filter(|(_, row)| !row.foreign && !row.orphaned && row.revoked.is_none()) {
+    for (id, _) in world.rows.iter().filter(|(_, row)| !row.foreign && !row.orphaned && world.exists(row)) {
         let owner = world.oracle.markers.get(id).and_then(|nonce| world.oracle.reserved.get(nonce));
         if let Some(owner) = owner.filter(|_| !is_undecidable(world, *id) && !is_named_unproved(world, &id.to_string()))
         {
@@ -103,7 +103,7 @@ fn token_count(world: &World) -> Result<(), String> {
     }
     for (owner, tokens) in live {
         let exists = world.slots.iter().filter_map(|slot| slot.object.as_ref()).any(|object| object.uid == owner);
-        let most = usize::from(exists) + usize::from(exists && world.config.rotation);
+        let most = usize::from(exists) + usize::from(exists && world.config.rotates());
         if tokens.len() > most {
             return Err(format!("I1: {owner} has {tokens:?} at rest, and at most {most} may be valid"));
         }
@@ -137,6 +137,9 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
         let secret = here.secret.as_ref().ok_or_else(|| format!("I2: {name} is ready without a Secret"))?;
         if secret.content != Some(id) || secret.tampered {
             return Err(format!("I2: {name} is ready, and its Secret holds {:?}, not {id}", secret.content));
+        }
+        if world.is_expired(id) && !secret.immutable {
+            return Err(format!("I2: {name} is ready with a token that is expired: {id}"));
         }
         // An immutable Secret is only reported.
         if !world.accepts_login(id) && !secret.immutable && revocation_is_visible(world) {
@@ -202,7 +205,7 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
 fn denied(world: &World, object: &FakeObject, secret: Option<&FakeSecret>, status: &StatusView) -> Result<(), String> {
     let name = &object.uid;
     let owner = |id: &u32| world.oracle.markers.get(id).and_then(|nonce| world.oracle.reserved.get(nonce));
-    let mut live = world.rows.iter().filter(|(_, row)| !row.foreign && !row.orphaned && row.revoked.is_none());
+    let mut live = world.rows.iter().filter(|(_, row)| !row.foreign && !row.orphaned && world.exists(row));
     if let Some((id, _)) = live.find(|(id, _)| owner(id) == Some(name) && !is_undecidable(world, **id)) {
         return Err(format!("{name} has the token {id}, and its namespace is denied"));
     }
@@ -252,6 +255,8 @@ fn description(
     let listed = world.rows.values().find(|row| row.token.id == token.id).map(|row| &row.description);
     // After a rejection, which is reported, the portal keeps the old description until the user sets another one.
     let excused = world.oracle.edit_rejected && status.description_rejected == Some(object.generation);
+    // Where a token cannot be edited, its description stays as well.
+    let excused = excused || (!world.config.portal.edit && status.description_rejected == Some(object.generation));
     // Without a list the effect of a late edit is not visible.
     let excused = excused || (world.config.list_denied && world.oracle.edited_late);
     if listed != Some(&wanted) && listed != Some(&marked) && !excused {

@@ -38,9 +38,10 @@ pub fn issuer_info(world: &World) -> IssuerInfo {
         deleting: world.issuer.deleting,
         has_finalizer: true,
         list_visible: !world.config.list_denied,
-        can_edit: true,
+        can_edit: world.config.portal.edit,
         keep_marker: world.config.keep_marker,
-        login_shared: false,
+        login_shared: world.config.portal.login_shared,
+        projects: None,
         login_check: world.config.login,
         requested_annotations: world.issuer.requested.clone(),
     }

@@ -8,7 +8,8 @@ mod simulation;
 
 use exhaustive::every_schedule;
 use simulation::mutant::Mutant;
-use simulation::random::{run, run_without_mutant};
+use simulation::portal_traits::PortalTraits;
+use simulation::random::{run, run_on_other_portal, run_without_mutant};
 use simulation::undisturbed;
 use std::sync::Mutex;
 
@@ -44,6 +45,19 @@ fn a_denied_namespace_keeps_its_tokens_for_the_grace_period_and_then_has_none() 
     println!("{schedules} schedules");
 }
 
+/// Number of schedules with other portals, with `LONG_TESTS`, and without.
+const OTHER_PORTAL_SCHEDULES: (u64, u64) = (20_000, 2_000);
+
+#[test]
+fn no_token_is_leaked_or_lost_at_a_portal_without_edits_with_shared_logins_unique_names_or_expiry() {
+    let schedules = if is_long() { OTHER_PORTAL_SCHEDULES.0 } else { OTHER_PORTAL_SCHEDULES.1 };
+    let mut events = 0;
+    for seed in 0..schedules {
+        events += run_on_other_portal(seed).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+    println!("{schedules} schedules, {events} events");
+}
+
 /// Number of events of the exhaustive phase from the empty state, with `LONG_TESTS`, and without.
 const EVENTS: (usize, usize) = (8, 7);
 
@@ -63,6 +77,9 @@ fn each_token_has_a_reason_and_each_reason_results_in_a_token() {
     let minted: usize = (0..UNDISTURBED_SCHEDULES)
         .map(|seed| undisturbed::run(seed, None).unwrap_or_else(|failure| panic!("{failure}")))
         .sum();
+    for (seed, portal) in (0..).zip([PortalTraits::GITEA, PortalTraits::HARBOR, PortalTraits::GITLAB].repeat(100)) {
+        undisturbed::run_on(portal, seed).unwrap_or_else(|failure| panic!("{portal:?}: {failure}"));
+    }
     println!("{UNDISTURBED_SCHEDULES} undisturbed schedules, {minted} tokens");
 }
 

@@ -37,6 +37,7 @@ pub mod operator;
 pub mod operator_audit;
 pub mod oracle;
 pub mod portal;
+pub mod portal_traits;
 pub mod progress;
 pub mod projection;
 pub mod quiesce;

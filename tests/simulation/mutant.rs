@@ -3,9 +3,10 @@
 
 use super::action::UserAction;
 use super::config::SimulationConfig;
+use super::portal_traits::PortalTraits;
 use super::world::{World, tag};
 use registry_token_operator::api::LoginCheck;
-use registry_token_operator::domain::model::marker::{Marker, Nonce};
+use registry_token_operator::domain::model::marker::{AttemptId, Marker, Nonce};
 use registry_token_operator::domain::model::object::Object;
 use registry_token_operator::domain::model::token::TokenRef;
 use registry_token_operator::domain::model::token_mac::{MacSubject, TokenRole};
@@ -37,11 +38,15 @@ pub enum Mutant {
     ForgetsRequests,
     RevokesDeniedFromCache,
     IgnoresGracePeriod,
+    IdentifiesByUsername,
+    TreatsDuplicateAsRejection,
+    RepeatsUnderAnotherName,
+    IgnoresExpiry,
 }
 
 impl Mutant {
     /// All mutants.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 28] = [
         Self::RequestsBeforeReservation,
         Self::CommitsUnguarded,
         Self::RevokesBeforeClearingReservation,
@@ -66,12 +71,16 @@ impl Mutant {
         Self::ForgetsRequests,
         Self::RevokesDeniedFromCache,
         Self::IgnoresGracePeriod,
+        Self::IdentifiesByUsername,
+        Self::TreatsDuplicateAsRejection,
+        Self::RepeatsUnderAnotherName,
+        Self::IgnoresExpiry,
     ];
 }
 
 impl Mutant {
     /// Some faults have an effect only if several actions coincide. Then the schedules consist of those actions alone.
-    pub const fn focus(self, config: &mut SimulationConfig) {
+    pub fn focus(self, config: &mut SimulationConfig) {
         match self {
             Self::ReadsObjectsBeforeSecrets => {
                 config.actions = &[UserAction::Create, UserAction::Rotate];
@@ -117,6 +126,15 @@ impl Mutant {
                 config.actions = &UserAction::WITH_DENIED_NAMESPACES;
                 (config.user_actions, config.ticks, config.start_at_rest) = (5, 4, true);
             }
+            Self::IdentifiesByUsername | Self::RepeatsUnderAnotherName => config.use_portal(PortalTraits::GITEA),
+            Self::TreatsDuplicateAsRejection => {
+                config.use_portal(PortalTraits::GITEA);
+                (config.operators, config.faults) = (1, 1);
+            }
+            Self::IgnoresExpiry => {
+                config.use_portal(PortalTraits::HARBOR);
+                config.ticks = 4;
+            }
             _ => {}
         }
     }
@@ -156,6 +174,11 @@ impl Mutant {
             check(TokenRef::from(&*token), TokenRole::Retiring, &mut token.mac);
         }
     }
+}
+
+/// The description of an attempt that nobody reserved.
+pub fn another_name() -> String {
+    Marker::new(tag(), Nonce::of("another", &AttemptId::from_random(&[8; 16]))).append_to("another")
 }
 
 /// The markers of all stored tokens. With these in every row, every annotation is accepted.

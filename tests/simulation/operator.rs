@@ -35,6 +35,10 @@ pub struct RunningPass {
     pub cached_secret: Option<FakeSecret>,
     /// UID of the object.
     pub uid: String,
+    /// The token that the first of two deliveries of a request created. The response said that its name is taken.
+    pub duplicate: Option<TokenRef>,
+    /// Something else happened since the pass started: a fault, or an action of a user.
+    pub disturbed: bool,
 }
 
 /// One operator process.
@@ -190,6 +194,8 @@ impl Operator {
                 cached_object: Some(object.clone()),
                 cached_secret: secret.cloned(),
                 uid: object.uid.clone(),
+                duplicate: None,
+                disturbed: false,
             });
         }
     }

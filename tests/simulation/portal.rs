@@ -24,7 +24,11 @@ pub fn rejected() -> Response {
 }
 
 pub fn token_row(row: &super::fakes::PortalToken) -> TokenRow {
-    TokenRow { token: row.token.clone(), description: row.description.clone(), expiration_time: None }
+    TokenRow {
+        token: row.token.clone(),
+        description: row.description.clone(),
+        expiration_time: row.expires.map(super::world::at),
+    }
 }
 
 /// The problem, if the credentials are invalid or the portal is the wrong one.
@@ -38,7 +42,7 @@ pub fn request_token(
     operator: &mut Operator,
     running: &mut RunningPass,
     description: &str,
-    outcome: RequestOutcome,
+    (outcome, mutant): (RequestOutcome, Option<Mutant>),
 ) -> Response {
     if world.clock - running.issuer_read > MAX_RESPONSE_SECONDS / 2 {
         return Response::IssuerReadExpired;
@@ -74,6 +78,14 @@ pub fn request_token(
             world.mint(description.to_owned());
             Response::PortalOutcomeUnknown(transient_problem())
         }
+        RequestOutcome::DeliveredTwice => {
+            let token = world.mint(description.to_owned());
+            running.duplicate = Some(token);
+            match mutant {
+                Some(Mutant::TreatsDuplicateAsRejection) => rejected(),
+                _ => Response::PortalOutcomeUnknown(transient_problem()),
+            }
+        }
         _ => {
             let token = world.mint(description.to_owned());
             running.uncommitted = Some(token.clone());
@@ -82,7 +94,9 @@ pub fn request_token(
                 // The id is unknown, so the token is given up. It is found when the list is visible again.
                 world.oracle.excused_requests += 1;
             }
-            Response::Token { id, username: token.username, expiration_time: None }
+            let lifetime = world.config.portal.lifetime.filter(|_| mutant != Some(Mutant::IgnoresExpiry));
+            let expiration_time = lifetime.map(|lifetime| super::world::at(world.clock + lifetime));
+            Response::Token { id, username: token.username, expiration_time }
         }
     }
 }
@@ -98,8 +112,11 @@ pub fn query_rows(world: &mut World, rows: &RowQuery, outcome: RequestOutcome, m
         // revoked. Not covered (docs/invariants.md). A token with a marker is found later.
         world.oracle.undecidable.extend(id.parse::<u32>());
     }
-    let all = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row);
+    let all: Vec<TokenRow> = world.list_rows(outcome == RequestOutcome::StaleList).into_iter().map(token_row).collect();
+    let all = all.into_iter();
     Response::Rows(match rows {
+        // As if the username identified the token: here all tokens have the same.
+        RowQuery::WithId(_) | RowQuery::WithMarker(_) if mutant == Some(Mutant::IdentifiesByUsername) => all.collect(),
         RowQuery::WithId(id) => all
             .filter(|row| row.token.id == *id)
             .map(|mut row| {
@@ -110,6 +127,10 @@ pub fn query_rows(world: &mut World, rows: &RowQuery, outcome: RequestOutcome, m
                 row
             })
             .collect(),
+        RowQuery::WithUsername(_) if world.config.portal.login_shared => {
+            world.report_violation("a token was looked up by the username of all tokens");
+            vec![]
+        }
         // No list stays hidden here, so no token is known by its username only.
         RowQuery::WithUsername(username) => all.filter(|row| row.token.username == *username).collect(),
         RowQuery::Probe => all.take(1).collect(),
@@ -119,6 +140,9 @@ pub fn query_rows(world: &mut World, rows: &RowQuery, outcome: RequestOutcome, m
 
 pub fn edit_description(world: &mut World, token: &TokenRef, description: String, outcome: RequestOutcome) -> Response {
     let id = token.id.parse().unwrap_or_default();
+    if !world.config.portal.edit {
+        world.report_violation("an edit was sent to a portal that has none");
+    }
     world.oracle.edited_late |= outcome == RequestOutcome::DelayedEffect;
     match outcome {
         RequestOutcome::Rejected => {
@@ -127,7 +151,7 @@ pub fn edit_description(world: &mut World, token: &TokenRef, description: String
         }
         RequestOutcome::LostBefore => {}
         // The token no longer exists.
-        _ if !world.accepts_login(id) => {
+        _ if !world.rows.get(&id).is_some_and(|row| world.exists(row)) => {
             world.oracle.edit_rejected = true;
             return rejected();
         }
@@ -162,7 +186,7 @@ pub fn revoke_token(world: &mut World, token: &TokenRef, outcome: RequestOutcome
             // The token no longer exists, and there is no list that could have shown that before.
             return rejected();
         }
-        if world.accepts_login(id) {
+        if world.accepts_login(id) || world.is_expired(id) {
             invariants::check_revocation(world, id, wanted_then);
             let clock = world.clock;
             if let Some(row) = world.rows.get_mut(&id) {

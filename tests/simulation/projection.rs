@@ -27,6 +27,7 @@ pub fn project_object(object: &FakeObject, config: &SimulationConfig) -> Object 
         deleting: object.deleting,
         has_finalizer: object.finalizer,
         description: object.description.clone(),
+        projects: vec![],
         secret_name: "pull".to_owned(),
         issuer: "ClusterTokenIssuer default".to_owned(),
         rotation: config.rotation(),

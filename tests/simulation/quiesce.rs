@@ -7,8 +7,9 @@ use super::mutant::Mutant;
 use super::schedule::{Event, State};
 use super::world::MAX_RESPONSE_SECONDS;
 
-/// Maximum number of rounds until a run is idle.
+/// Maximum number of rounds until a run is idle. A rotation because of expiry may begin meanwhile, whose overlap takes some.
 const MAX_ROUNDS: usize = 14;
+const MAX_ROUNDS_WITH_EXPIRY: usize = 24;
 /// Seconds between two rounds: longer than any response takes. Four of them are longer than any overlap.
 pub const ROUND_SECONDS: i64 = 3 * MAX_RESPONSE_SECONDS + 10;
 /// Maximum number of steps of a pass or an audit.
@@ -24,7 +25,7 @@ impl State {
         // Temporary outages end. A state that needs manual action stays.
         (self.world.registry, self.world.hidden) = (RegistryState::Up, false);
         (self.world.issuer.broken, self.world.issuer.moved) = (false, false);
-        if self.world.config.rotation {
+        if self.world.config.rotates() {
             self.world.oracle.expected_requests += 2 * self.world.slots.len();
         }
         self.run_until_idle()?;
@@ -46,7 +47,8 @@ impl State {
     /// Runs until nothing is written any more.
     pub fn run_until_idle(&mut self) -> Result<(), String> {
         let mut quiet = 0;
-        for _ in 0..MAX_ROUNDS {
+        let rounds = if self.world.config.portal.lifetime.is_some() { MAX_ROUNDS_WITH_EXPIRY } else { MAX_ROUNDS };
+        for _ in 0..rounds {
             while !self.world.pending_effects.is_empty() {
                 self.apply(Event::ApplyPendingEffect);
             }
@@ -71,7 +73,7 @@ impl State {
         self.round()?;
         let after = (self.world.oracle.writes, self.world.oracle.minted);
         // A rotation may be due at this time.
-        if before != after && !self.world.config.rotation {
+        if before != after && !self.world.config.rotates() {
             return Err(format!("I7: a restart at rest wrote: {before:?}, then {after:?}"));
         }
         Ok(())

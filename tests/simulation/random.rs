@@ -3,6 +3,7 @@
 use super::action::UserAction;
 use super::config::{KeyConfig, SimulationConfig};
 use super::mutant::Mutant;
+use super::portal_traits::PortalTraits;
 use super::schedule::{Event, State};
 use registry_token_operator::api::LoginCheck;
 
@@ -32,6 +33,7 @@ pub fn draw_config(rng: &mut Rng) -> SimulationConfig {
     SimulationConfig {
         operators: 1 + rng.below(2),
         objects: 1 + rng.below(3),
+        portal: PortalTraits::DEFAULT,
         list_denied,
         // If neither the response nor the list contains the id, only the username identifies the token.
         id_in_response: rng.below(2) == 0 || list_denied,
@@ -86,12 +88,37 @@ pub fn run_without_mutant(seed: u64, instead_of: Mutant) -> Result<(), Failure> 
     outcome.map_err(|what| Failure { seed, what, trace })
 }
 
+/// The schedule of a seed, with a random portal: without edits, with one username for all tokens, with unique names, or
+/// with tokens that expire. The other schedules stay what they are.
+pub fn run_on_other_portal(seed: u64) -> Result<usize, Failure> {
+    let portal = PortalTraits::draw(&mut Rng::new(seed ^ OTHER_PORTALS));
+    let ((events, outcome), _) = simulate_with(seed, None, false, |config| config.use_portal(portal));
+    outcome.map(|()| events).map_err(|_| {
+        let ((_, outcome), trace) = simulate_with(seed, None, true, |config| config.use_portal(portal));
+        Failure { seed, what: outcome.err().unwrap_or_default(), trace }
+    })
+}
+
+/// Lets the portals be drawn from other numbers than the schedules.
+const OTHER_PORTALS: u64 = 0x5EED_0F0C_0A11;
+
 fn simulate(seed: u64, focus: Option<Mutant>, mutant: Option<Mutant>, traced: bool) -> (RunResult, Vec<String>) {
+    simulate_with(seed, mutant, traced, |config| {
+        if let Some(mutant) = focus {
+            mutant.focus(config);
+        }
+    })
+}
+
+fn simulate_with(
+    seed: u64,
+    mutant: Option<Mutant>,
+    traced: bool,
+    change: impl FnOnce(&mut SimulationConfig),
+) -> (RunResult, Vec<String>) {
     let mut rng = Rng::new(seed);
     let mut config = draw_config(&mut rng);
-    if let Some(mutant) = focus {
-        mutant.focus(&mut config);
-    }
+    change(&mut config);
     let mut state = State::new(config, mutant);
     state.trace = traced.then(|| vec![format!("{config:?}")]);
     if config.start_at_rest

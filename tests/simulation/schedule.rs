@@ -4,6 +4,7 @@ use super::action::UserAction;
 use super::audits::audit_outcomes;
 use super::config::SimulationConfig;
 use super::execute::{RequestOutcome, execute, outcomes};
+use super::invariants;
 use super::issuer::namespace_access;
 use super::mutant::Mutant;
 use super::operator::Operator;
@@ -129,11 +130,13 @@ impl State {
         };
         for (slot, pass) in process.passes.iter().enumerate() {
             match pass {
-                Some(running) => events.extend(allowed(outcomes(&running.request)).map(|outcome| Event::StepPass {
-                    operator,
-                    slot,
-                    outcome: *outcome,
-                })),
+                Some(running) => events.extend(
+                    allowed(outcomes(&running.request, &self.world.config.portal)).map(|outcome| Event::StepPass {
+                        operator,
+                        slot,
+                        outcome: *outcome,
+                    }),
+                ),
                 None => self.begin_events(operator, slot, events),
             }
         }
@@ -192,6 +195,10 @@ impl State {
             let line = trace::event_line(self, event);
             self.trace.get_or_insert_default().push(line);
         }
+        if matches!(event, Event::UserAction { .. } | Event::CollectGarbage | Event::Tick(_)) {
+            let passes = self.operators.iter_mut().flat_map(|operator| operator.passes.iter_mut().flatten());
+            passes.for_each(|running| running.disturbed = true);
+        }
         match event {
             Event::BeginPass { operator, slot, object, secret } => self.begin_pass(operator, slot, object, secret),
             Event::StepPass { operator, slot, outcome } => self.step_pass(operator, slot, outcome),
@@ -229,7 +236,7 @@ impl State {
     pub fn advance_clock(&mut self, seconds: i64) {
         let running = self.operators.iter().flat_map(|operator| &operator.passes).flatten().count();
         self.world.oracle.excused_requests += running;
-        if self.world.config.rotation && seconds >= ROTATION_SECONDS {
+        if self.world.config.rotates() && seconds >= ROTATION_SECONDS {
             self.world.oracle.expected_requests += self.world.slots.len();
         }
         // No effect is delayed longer than a response may take.
@@ -282,6 +289,11 @@ impl State {
         let process = &mut self.operators[operator];
         let response = execute(&mut self.world, process, slot, &mut running, outcome, self.mutant);
         let next = running.pass.clone().step(response, at(self.world.clock));
-        let _ = self.operators[operator].finish_step(slot, running, next, &self.world, self.mutant);
+        running.disturbed |= !matches!(outcome, RequestOutcome::Success | RequestOutcome::DeliveredTwice);
+        let duplicate = running.duplicate.clone().filter(|_| !running.disturbed);
+        let done = self.operators[operator].finish_step(slot, running, next, &self.world, self.mutant);
+        if let (Some(token), Some(_)) = (duplicate, done) {
+            invariants::check_duplicate(&mut self.world, &token);
+        }
     }
 }

@@ -13,7 +13,7 @@ mod simulation;
 use exhaustive::every_schedule;
 use simulation::mutant::Mutant;
 use simulation::progress::{line, with_progress};
-use simulation::random::{Failure, run, run_traced, run_without_mutant};
+use simulation::random::{Failure, run, run_on_other_portal, run_traced, run_without_mutant};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -39,6 +39,11 @@ fn number(name: &str, otherwise: u64) -> u64 {
 /// With every tenth seed, a schedule in which namespaces are denied and allowed.
 fn run_denied(seed: u64) -> Result<(), Failure> {
     if seed.is_multiple_of(10) { run_without_mutant(seed, Mutant::IgnoresGracePeriod) } else { Ok(()) }
+}
+
+/// With every fifth seed, a schedule with another portal.
+fn run_other_portal(seed: u64) -> Result<(), Failure> {
+    if seed.is_multiple_of(5) { run_on_other_portal(seed).map(|_| ()) } else { Ok(()) }
 }
 
 fn main() -> ExitCode {
@@ -82,7 +87,13 @@ fn main() -> ExitCode {
                         if seed >= first + schedules {
                             return;
                         }
-                        match run(seed, None).and_then(|count| run_denied(seed).map(|()| count)) {
+                        let all = || -> Result<usize, Failure> {
+                            let count = run(seed, None)?;
+                            run_denied(seed)?;
+                            run_other_portal(seed)?;
+                            Ok(count)
+                        };
+                        match all() {
                             Ok(count) => drop(events.fetch_add(count as u64, Ordering::Relaxed)),
                             Err(failure) => {
                                 let kind: String =

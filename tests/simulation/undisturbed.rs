@@ -2,7 +2,9 @@
 //! is requested has a reason, and each reason results in a token.
 
 use super::action::UserAction;
+use super::config::SimulationConfig;
 use super::mutant::Mutant;
+use super::portal_traits::PortalTraits;
 use super::random::{Rng, draw_config};
 use super::schedule::{DAY_SECONDS, Event, State};
 
@@ -40,8 +42,21 @@ const ACTIONS_PER_RUN: usize = 12;
 /// # Errors
 /// A token was requested without a reason, or was not requested.
 pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, String> {
+    run_with(seed, mutant, |_| {})
+}
+
+/// The same at another portal. Its tokens do not expire: each day would be a reason for a token.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(portal: PortalTraits, seed: u64) -> Result<usize, String> {
+    run_with(seed, None, |config| config.use_portal(PortalTraits { lifetime: None, ..portal }))
+}
+
+fn run_with(seed: u64, mutant: Option<Mutant>, change: impl FnOnce(&mut SimulationConfig)) -> Result<usize, String> {
     let mut rng = Rng::new(seed);
     let mut config = draw_config(&mut rng);
+    change(&mut config);
     (config.faults, config.crashes, config.ticks, config.rotation) = (0, 0, 0, false);
     // A revocation by another portal user is visible in a list. Without a list and a login check it is not visible.
     config.list_denied = false;

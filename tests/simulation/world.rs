@@ -154,10 +154,18 @@ impl World {
     pub fn mint(&mut self, description: String) -> TokenRef {
         self.next_row += 1;
         let id = self.next_row;
-        let token = TokenRef { id: id.to_string(), username: format!("tw-{id}") };
+        let token = TokenRef { id: id.to_string(), username: self.config.portal.username(id) };
         let created = self.clock;
-        let row =
-            PortalToken { token: token.clone(), description, created, revoked: None, orphaned: false, foreign: false };
+        let expires = self.config.portal.lifetime.map(|lifetime| created + lifetime);
+        let row = PortalToken {
+            token: token.clone(),
+            description,
+            created,
+            revoked: None,
+            expires,
+            orphaned: false,
+            foreign: false,
+        };
         if let Some(marker) = Marker::find(&tag(), &row.description) {
             self.oracle.markers.insert(id, marker.nonce().clone());
         }
@@ -172,7 +180,9 @@ impl World {
         let since = self.clock - MAX_RESPONSE_SECONDS;
         let is_listed = |row: &&PortalToken| {
             let is_revoked = row.revoked.is_some_and(|revoked| !stale || revoked <= since);
-            !is_revoked && (!stale || row.created <= since)
+            let is_expired =
+                !self.config.portal.lists_expired && row.is_expired(if stale { since } else { self.clock });
+            !is_revoked && !is_expired && (!stale || row.created <= since)
         };
         self.rows.values().filter(|_| !self.hidden && !self.config.list_denied).filter(is_listed).collect()
     }
@@ -198,6 +208,16 @@ impl World {
 
     /// Whether the registry accepts the token's login.
     pub fn accepts_login(&self, id: u32) -> bool {
-        self.rows.get(&id).is_some_and(|row| row.revoked.is_none())
+        self.rows.get(&id).is_some_and(|row| row.revoked.is_none() && !row.is_expired(self.clock))
+    }
+
+    /// Whether the portal still has the token. One that expired counts as deleted where it is not listed any more.
+    pub fn exists(&self, row: &PortalToken) -> bool {
+        row.revoked.is_none() && (self.config.portal.lists_expired || !row.is_expired(self.clock))
+    }
+
+    /// Whether the token is expired, and nobody revoked it.
+    pub fn is_expired(&self, id: u32) -> bool {
+        self.rows.get(&id).is_some_and(|row| row.revoked.is_none() && row.is_expired(self.clock))
     }
 }

@@ -97,7 +97,9 @@ impl<'a> Executor<'a> {
             Request::WriteStatus(_) if self.is_deposed => return None,
             // Boxed, so that the future of every other request stays small.
             Request::WriteStatus(status) => Box::pin(self.write_status(*status)).await,
-            Request::RequestToken { description } => return self.request_token(&description).await,
+            Request::RequestToken { description, projects } => {
+                return self.request_token(&description, &projects).await;
+            }
             Request::QueryRows(rows) => return self.query_rows(&rows).await,
             Request::EditDescription { token, description } => return self.edit(&token, &description).await,
             Request::Revoke(token) => return self.revoke(&token).await,

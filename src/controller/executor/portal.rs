@@ -6,7 +6,7 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::token::{RowQuery, TokenRef};
 use crate::domain::protocol::Response;
 use crate::portal::rate_limit::Priority;
-use crate::portal::{CallContext, CallError, Delivery, OnShutdown};
+use crate::portal::{CallContext, CallError, Delivery, OnShutdown, TokenRequest};
 
 impl Executor<'_> {
     /// What a shutdown does to a call that waits. An uncommitted token cannot wait for the restart; any other call is
@@ -16,12 +16,13 @@ impl Executor<'_> {
     }
 
     /// Sends one token request. The password stays in the executor.
-    pub(crate) async fn request_token(&mut self, description: &str) -> Option<Response> {
+    pub(crate) async fn request_token(&mut self, description: &str, projects: &[String]) -> Option<Response> {
         let Some(issuer) = self.snapshot.issuer.clone() else { return Some(Response::IssuerChanged) };
         let namespace = self.snapshot.namespace();
         let context =
             CallContext { priority: self.priority, namespace: &namespace, on_shutdown: OnShutdown::KeepWaiting };
-        let result = issuer.portal.request(context, self.issuer_read_at, description).await;
+        let request = TokenRequest { namespace: &namespace, description, projects };
+        let result = issuer.portal.request(context, self.issuer_read_at, request).await;
         if matches!(result, Ok(_) | Err(CallError::Failed(_))) {
             self.preparation_slot = None;
             self.mark_modified();

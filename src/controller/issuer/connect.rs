@@ -78,6 +78,7 @@ pub async fn connect(
         can_edit: resolved.capabilities.edit,
         keep_marker: spec.ownership_marker == OwnershipMarker::Permanent || !resolved.capabilities.edit,
         login_shared: resolved.capabilities.login_name == LoginName::Shared,
+        projects: resolved.capabilities.projects.clone().map(Arc::new),
         login_check: spec.login_check,
         requested_annotations: requested(object.annotations(), ["issuerRotate", "issuerReplace"]),
     };

@@ -66,6 +66,9 @@ impl Template {
         if length > MAX_DESCRIPTION_CHARS {
             return Err(too_long(length));
         }
+        if let Some(scope) = &mut spec.scope {
+            scope.projects.iter_mut().for_each(|project| *project = replace(project));
+        }
         if let Some(secret) = &mut spec.secret {
             secret.labels = replaced(&secret.labels);
             secret.annotations = replaced(&secret.annotations);

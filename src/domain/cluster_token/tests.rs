@@ -50,6 +50,15 @@ fn action(plan: &Plan) -> Option<&Action> {
 }
 
 #[test]
+fn the_placeholder_in_the_projects_of_a_scope_is_the_namespace() {
+    let mut parent = parent("prod");
+    parent.template.content.spec.scope =
+        serde_json::from_value(json!({"projects": ["$(NAMESPACE)", "base"]})).expect("a scope");
+    let desired = parent.template.render("team-a").expect("rendered");
+    assert_eq!(desired.spec.scope.map(|scope| scope.projects), Some(vec!["team-a".to_owned(), "base".to_owned()]));
+}
+
+#[test]
 fn a_matching_namespace_gets_a_token_once() {
     let (parent, mut memory) = (parent("prod, $(NAMESPACE)"), Memory::default());
     let made = plan_one(&parent, MATCHES, None, &mut memory, 0);

@@ -8,7 +8,7 @@ use crate::domain::model::hash::hash64;
 use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
-use crate::domain::model::token_expiry::urgent_at;
+use crate::domain::model::token_expiry::{expired_at, urgent_at};
 use crate::domain::observed::{Observed, UpstreamState};
 use std::time::Duration;
 
@@ -134,7 +134,8 @@ pub fn next_deadline(observed: &Observed, status: &StatusView) -> Option<Duratio
         rotation_start(observed, status).filter(|_| !observed.object.suspended && status.retiring.is_empty());
     // A token that is about to expire is not kept waiting.
     let urgent = status.token.as_ref().and_then(urgent_at).filter(|_| !observed.object.suspended);
-    let due = retiring.chain(rotation).chain(urgent).filter(|due| *due > observed.now).min();
+    let expiry = status.token.as_ref().and_then(expired_at);
+    let due = retiring.chain(rotation).chain(urgent).chain(expiry).filter(|due| *due > observed.now).min();
     let left = due.map(|due| Duration::try_from(due.duration_since(observed.now)).unwrap_or_default());
     let silent = observed
         .cooldowns

@@ -10,7 +10,9 @@ use crate::domain::model::problem::messages::issuer_not_found;
 use crate::domain::model::problem::messages::terminal;
 use crate::domain::model::status_view::StatusView;
 use crate::domain::model::token::same_id;
+use crate::domain::model::token_expiry::{expired_at, is_expired};
 use crate::domain::observed::Observed;
+use std::time::Duration;
 
 /// The issuer is missing or not ready. Below this check it is ready.
 pub(super) fn wait_for_issuer(observed: &Observed, status: &StatusView) -> Option<Action> {
@@ -39,17 +41,23 @@ fn report_unless_pods_can_pull(observed: &Observed, status: &StatusView, problem
         status.observed_generation == Some(observed.object.generation) && status.suspended == observed.object.suspended;
     // A compromised token does not wait silently for its replacement.
     let waits = pending_annotation(observed, status) == Some(REPLACE_ANNOTATION);
-    if pods_can_pull(observed, status) && is_acknowledged && !waits { Action::Idle } else { Action::Report(problem) }
+    if !pods_can_pull(observed, status) || !is_acknowledged || waits {
+        return Action::Report(problem);
+    }
+    let expiry = status.token.as_ref().and_then(expired_at).map(|time| time.duration_since(observed.now));
+    expiry.map_or(Action::Idle, |left| Action::IdleFor(Duration::try_from(left).unwrap_or_default()))
 }
 
-/// Whether the Secret holds the current token, as far as is known: then pods can pull, whatever the problem is.
+/// Whether the Secret holds the current token, as far as is known, and that is not expired: then pods can pull, whatever
+/// the problem is.
 #[must_use]
 pub fn pods_can_pull(observed: &Observed, status: &StatusView) -> bool {
     // A Secret that was created again is unverified until it is read.
     let secret = observed.secret.as_ref().filter(|secret| status.secret_uid.as_ref() == Some(&secret.uid));
     let stored = secret.and_then(|secret| secret.stored.as_ref());
     let is_current = |id: &String| stored.is_some_and(|stored| same_id(&stored.id, id));
-    status.ready && !observed.object.deleting && status.current_token_id().is_some_and(is_current)
+    let is_valid = status.token.as_ref().is_some_and(|token| !is_expired(token, observed.now));
+    status.ready && is_valid && !observed.object.deleting && status.current_token_id().is_some_and(is_current)
 }
 
 /// The issuer refers to another portal than the one that contains the token.

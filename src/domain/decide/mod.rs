@@ -26,8 +26,8 @@ use self::issuer::{report_changed_portal, wait_for_issuer};
 use self::namespace::{record_namespace_access, revoke_not_allowed};
 use self::protection::restore_protection;
 use self::request::{
-    add_finalizer, check_upstream_revocation, import_token, replace_retiring_token, request_due_token,
-    request_lost_token, request_without_secret, wait_to_request,
+    add_finalizer, check_upstream_revocation, import_token, replace_expired_token, replace_retiring_token,
+    request_due_token, request_lost_token, request_without_secret, wait_to_request,
 };
 use self::secret::{adopt_stored_token, recover_reservation, report_foreign_secret};
 use self::upkeep::{
@@ -73,6 +73,7 @@ pub const CHECKS: &[Check] = checks![
     replace_retiring_token,
     adopt_stored_token,
     // The token that it stores
+    replace_expired_token,
     check_upstream_revocation,
     clear_upstream_revocation,
     inspect_changed_secret,

@@ -12,10 +12,12 @@ use crate::domain::model::marker::MARKER_LENGTH;
 use crate::domain::model::object::Object;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{
-    issuer_deleting, replacement_suspended, revoked_upstream, suspended, terminal,
+    import_failed, issuer_deleting, replacement_suspended, revoked_upstream, suspended, terminal, token_expired,
 };
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token_expiry::is_expired;
+use crate::domain::model::token_scope::scope_problem;
 use crate::domain::observed::{Observed, UpstreamState};
 use crate::domain::retry::request_backoff::request_delay;
 use std::time::Duration;
@@ -40,6 +42,9 @@ pub(super) fn add_finalizer(observed: &Observed, _: &StatusView) -> Option<Actio
 /// the one in the Secret.
 pub(super) fn import_token(observed: &Observed, _: &StatusView) -> Option<Action> {
     let (issuer, id) = (observed.issuer_info()?, token_to_import(observed)?);
+    if !observed.object.projects.is_empty() {
+        return Some(Action::Report(import_failed("spec.scope cannot limit a token that exists already")));
+    }
     Some(match request_for_cause(observed, issuer, Cause::First) {
         Action::RequestToken(request_cause) => Action::Import(id.to_owned(), request_cause),
         waits => waits,
@@ -76,6 +81,21 @@ pub(super) fn replace_retiring_token(observed: &Observed, status: &StatusView) -
     let issuer = observed.issuer_info()?;
     let stored = observed.own_secret()?.stored.as_ref()?;
     status.is_retiring(&stored.id).then(|| request_for_cause(observed, issuer, Cause::Lost))
+}
+
+/// The current token is expired. A portal need not list it any more, which is no revocation by another user: whatever the
+/// policy for those is, it is replaced.
+pub(super) fn replace_expired_token(observed: &Observed, status: &StatusView) -> Option<Action> {
+    let issuer = observed.issuer_info()?;
+    let token = status.token.as_ref().filter(|_| !status.revoked_upstream)?;
+    if !is_expired(token, observed.now) {
+        return None;
+    }
+    if observed.object.suspended {
+        return Some(Action::Report(token_expired()));
+    }
+    let request = pending(observed, issuer, status).unwrap_or_else(|| for_cause(observed, issuer, Cause::Rotation));
+    Some(request_token(observed, issuer, request))
 }
 
 /// The current token was revoked in the portal by another user: it is left revoked, or replaced.
@@ -142,6 +162,9 @@ fn request_token(observed: &Observed, issuer: &IssuerInfo, request: RequestCause
         return Action::Report(issuer_deleting());
     }
     if let Some(problem) = description_too_long(&observed.object, issuer) {
+        return Action::Report(problem);
+    }
+    if let Some(problem) = scope_problem(&observed.object.projects, issuer.projects.as_deref()) {
         return Action::Report(problem);
     }
     match request_delay(observed, request.cause) {

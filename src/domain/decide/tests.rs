@@ -61,7 +61,10 @@ fn what_prevents_an_attempt_prevents_the_finalizer_too() {
     change_issuer(&mut going, |issuer| (issuer.deleting, issuer.has_finalizer) = (true, false));
     let mut long = bare();
     change_issuer(&mut long, |issuer| issuer.max_description_chars = Some(MARKER_LENGTH + 3));
+    let mut limited = bare();
+    limited.object.projects = vec!["a".to_owned()];
     for (observed, why) in [
+        (limited, (Reason::ScopeNotAllowed, true)),
         (suspended, (Reason::Suspended, false)),
         (going, (Reason::IssuerDeleting, true)),
         (long, (Reason::DescriptionTooLong, true)),

@@ -1,5 +1,6 @@
 //! What a portal can do.
 
+use super::token_scope::IssuerProjects;
 use std::time::Duration;
 
 /// What a portal can do for its portal user. A portal states each of these; a field that nothing reads yet says which
@@ -22,6 +23,8 @@ pub struct Capabilities {
     /// How long the portal accepts a token; `None` if until its revocation. It counts from the request of a token whose
     /// response does not say when it expires.
     pub expiry: Option<Duration>,
+    /// The projects to which a token can be limited; `None` if the portal cannot limit tokens.
+    pub projects: Option<IssuerProjects>,
 }
 
 impl Capabilities {

@@ -4,8 +4,10 @@ use super::evidence::{ByList, ByLogin, Evidence};
 use super::hash::hash;
 use super::marker::{IssuerTag, Marker, Nonce};
 use super::problem::Problem;
+use super::token_scope::IssuerProjects;
 use crate::api::{LoginCheck, RecordedPortal};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +49,8 @@ pub struct IssuerInfo {
     pub keep_marker: bool,
     /// All tokens of the portal user log in with the same username, which therefore identifies none of them.
     pub login_shared: bool,
+    /// The projects to which a token can be limited; `None` if the portal cannot limit tokens.
+    pub projects: Option<Arc<IssuerProjects>>,
     /// Whether logins are verified at the registries.
     pub login_check: LoginCheck,
     /// Requests by annotation for all tokens of the issuer, with keys as in `status.handledAnnotations`.

@@ -21,4 +21,5 @@ pub mod status_view;
 pub mod token;
 pub mod token_expiry;
 pub mod token_mac;
+pub mod token_scope;
 pub mod unverified_tokens;

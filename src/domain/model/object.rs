@@ -24,6 +24,8 @@ pub struct Object {
     pub has_finalizer: bool,
     /// `spec.description`.
     pub description: String,
+    /// `spec.scope.projects`; empty if the token may access all that the issuer allows.
+    pub projects: Vec<String>,
     /// Name of the pull secret.
     pub secret_name: String,
     /// Kind and name of the issuer, for messages.

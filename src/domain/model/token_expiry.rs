@@ -27,6 +27,19 @@ pub fn urgent_at(token: &RecordedToken) -> Option<Timestamp> {
     Some(token.request_time.0.checked_add(age).unwrap_or(Timestamp::MAX))
 }
 
+/// When the token counts as expired: then no portal and no registry need to know it any more, and nobody revoked it.
+#[must_use]
+pub fn expired_at(token: &RecordedToken) -> Option<Timestamp> {
+    let youngest = token.request_time.0.checked_add(MIN_AGE).unwrap_or(Timestamp::MAX);
+    Some(token.expiration_time.as_ref()?.0.max(youngest))
+}
+
+/// Whether the token is expired at this time.
+#[must_use]
+pub fn is_expired(token: &RecordedToken, now: Timestamp) -> bool {
+    expired_at(token).is_some_and(|time| time <= now)
+}
+
 /// The longest overlap of the previous token with this one. It ends before this token is rotated.
 #[must_use]
 pub fn longest_overlap(token: &RecordedToken) -> Option<Duration> {
@@ -54,6 +67,9 @@ mod tests {
         assert_eq!(rotation_age(&token), Some(Duration::from_hours(20 * 24)));
         assert_eq!(urgent_at(&token), token.request_time.0.checked_add(Duration::from_hours(25 * 24)).ok());
         assert_eq!(longest_overlap(&token), Some(Duration::from_hours(15 * 24)));
+        let expires = token.request_time.0.checked_add(Duration::from_hours(30 * 24)).expect("a time");
+        assert_eq!(expired_at(&token), Some(expires));
+        assert!(is_expired(&token, expires) && !is_expired(&token, expires - Duration::from_secs(1)));
     }
 
     #[test]
@@ -62,6 +78,7 @@ mod tests {
             let token = expiring(seconds);
             assert_eq!(rotation_age(&token), Some(MIN_AGE), "{seconds}");
             assert_eq!(urgent_at(&token), token.request_time.0.checked_add(MIN_AGE).ok(), "{seconds}");
+            assert_eq!(expired_at(&token), token.request_time.0.checked_add(MIN_AGE).ok(), "{seconds}");
         }
     }
 
@@ -69,5 +86,6 @@ mod tests {
     fn a_token_that_does_not_expire_has_no_such_times() {
         let token = token("17");
         assert_eq!((rotation_age(&token), urgent_at(&token), longest_overlap(&token)), (None, None, None));
+        assert!(!is_expired(&token, Timestamp::MAX));
     }
 }

@@ -1,10 +1,11 @@
 //! Tokens that expire: when they are rotated, and that this ends.
 
 use super::*;
+use crate::api::Reason;
 use crate::domain::decide::{Action, decide};
 use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::status_view::StatusView;
-use crate::domain::observed::Observed;
+use crate::domain::observed::{Observed, UpstreamState};
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
     World, apply, at, at_rest_with, first_attempt, login_content, marker, new_object, retiring, rotation_every, row,
@@ -60,7 +61,7 @@ fn a_token_that_expires_is_rotated_when_a_third_of_its_lifetime_is_left() {
     assert!(is_rotation(&decide(&observed)));
     observed.object.suspended = true;
     apply(&mut observed, StatusEvent::DescriptionSynced);
-    assert_eq!(decide(&observed), Action::Idle, "a suspended object keeps its token");
+    assert!(idle_for(&observed) > 9 * DAYS, "a suspended object keeps its token, until it expires");
 }
 
 #[test]
@@ -150,4 +151,72 @@ fn the_expiry_of_a_first_token_is_recorded_in_secret_and_status() {
     assert_eq!(expiration(&world.observed), Some(expires));
     let stored = world.observed.own_stored().expect("a token");
     assert_eq!(stored.provenance.expiration_time(), Some(Time(expires)));
+}
+
+/// Thirty days after the request, when the token that is valid for thirty days is expired.
+fn expired_with(change: impl FnOnce(&mut Observed)) -> Observed {
+    let mut observed = expiring(30 * DAY);
+    observed.now = at(30 * DAY);
+    change(&mut observed);
+    observed
+}
+
+#[test]
+fn an_expired_token_that_the_portal_does_not_list_any_more_is_not_taken_for_revoked() {
+    for reissues in [true, false] {
+        let observed = expired_with(|observed| {
+            observed.object.reissue_revoked = reissues;
+            observed.upstream = UpstreamState::Absent(at(30 * DAY));
+        });
+        assert!(is_rotation(&decide(&observed)), "{reissues}");
+        let mut world = World::of(observed);
+        world.expiration_time = Some(at(60 * DAY));
+        assert!(matches!(world.pass(), PassResult::IdleFor(_)), "{:?}", world.labels);
+        let status = StatusView::of(&world.observed.object);
+        assert_eq!((status.upstream_revocation, expiration(&world.observed)), (None, Some(at(60 * DAY))));
+    }
+}
+
+#[test]
+fn a_token_that_was_revoked_before_it_expired_stays_revoked_under_hold() {
+    let observed = expired_with(|observed| {
+        observed.object.reissue_revoked = false;
+        let status = observed.object.status.as_mut().expect("a status");
+        status.upstream_revocation = Some(crate::api::UpstreamRevocation { time: Time(at(20 * DAY)), again: false });
+    });
+    let Action::Report(problem) = decide(&observed) else { panic!("{:?}", decide(&observed)) };
+    assert_eq!(problem.reason, Reason::RevokedUpstream);
+}
+
+#[test]
+fn a_suspended_object_says_when_its_token_is_expired() {
+    let mut observed = expiring(30 * DAY);
+    observed.object.suspended = true;
+    apply(&mut observed, StatusEvent::DescriptionSynced);
+    observed.now = at(29 * DAY);
+    assert_eq!(idle_for(&observed), DAYS);
+    observed.now = at(30 * DAY);
+    let mut world = World::of(observed);
+    world.pass();
+    let status = StatusView::of(&world.observed.object);
+    assert!(!status.ready && !world.labels.iter().any(|label| label == "token"), "{:?}", world.labels);
+    let Action::Report(problem) = decide(&world.observed) else { panic!("{:?}", decide(&world.observed)) };
+    assert_eq!(problem.reason, Reason::TokenExpired);
+    let before = world.labels.len();
+    world.pass();
+    assert_eq!(world.labels.len(), before, "it is said once");
+}
+
+#[test]
+fn while_the_issuer_is_not_ready_an_object_is_ready_until_its_token_expires() {
+    use crate::domain::model::issuer::IssuerState;
+    use crate::domain::test_support::problem;
+    let mut observed = expiring(30 * DAY);
+    observed.issuer = IssuerState::NotReady(problem(Reason::Unreachable));
+    observed.now = at(29 * DAY);
+    assert_eq!(idle_for(&observed), DAYS, "nothing is written before");
+    observed.now = at(30 * DAY);
+    let mut world = World::of(observed);
+    world.pass();
+    assert!(!StatusView::of(&world.observed.object).ready, "{:?}", world.labels);
 }

@@ -197,7 +197,7 @@ impl Pass {
     }
 
     fn request(mut self, request: Request, stage: Stage) -> (Self, Step) {
-        if let Request::RequestToken { description } = &request {
+        if let Request::RequestToken { description, .. } = &request {
             self.submitted_description = Some(description.clone());
         }
         self.stage = stage;

@@ -128,6 +128,7 @@ pub fn issuer_info() -> IssuerInfo {
         can_edit: true,
         keep_marker: false,
         login_shared: false,
+        projects: None,
         login_check: LoginCheck::Required,
         requested_annotations: BTreeMap::new(),
     }

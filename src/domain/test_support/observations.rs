@@ -12,6 +12,7 @@ pub fn new_object() -> Observed {
         deleting: false,
         has_finalizer: true,
         description: "prod".into(),
+        projects: vec![],
         secret_name: "pull".into(),
         issuer: "ClusterTokenIssuer default".into(),
         rotation: None,

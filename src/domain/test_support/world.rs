@@ -206,7 +206,7 @@ impl World {
                 self.observed.object.status = Some(*status);
                 self.object()
             }
-            Request::RequestToken { description } => self.issue_token(description),
+            Request::RequestToken { description, .. } => self.issue_token(description),
             Request::QueryRows(RowQuery::WithId(id)) => self.find(|row| row.token.id == id),
             Request::QueryRows(RowQuery::WithUsername(name)) => {
                 let mut found = self.rows.clone();

@@ -111,6 +111,7 @@ impl Portal for GiteaPortal {
             login_name: LoginName::Shared,
             list: TokenList::NameOnly,
             expiry: None,
+            projects: None,
         };
         Box::pin(std::future::ready(Ok(PortalInterface { names: None, capabilities, warnings: vec![] })))
     }

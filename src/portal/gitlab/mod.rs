@@ -117,6 +117,7 @@ impl Portal for GitLabPortal {
             handle: TokenHandle::Marker,
             login_name: LoginName::PerToken,
             list: TokenList::Description,
+            projects: None,
             expiry: validity(self.spec.duration),
         };
         Box::pin(std::future::ready(Ok(PortalInterface { names: None, capabilities, warnings: vec![] })))

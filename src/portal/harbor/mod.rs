@@ -22,10 +22,12 @@ use self::errors::{ErrorContext, NAMES, Operation, explain};
 use super::rest::{Answer, Matching, Method, RestClient, RestSettings, basic, invalid_spec, validity};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
+    TokenRequest,
 };
 use crate::api::{Harbor, HarborLevel, PortalType, RecordedPortal};
 use crate::domain::model::capabilities::{Capabilities, LoginName, TokenHandle, TokenList};
 use crate::domain::model::token::{RowQuery, TokenRef, TokenRow};
+use crate::domain::model::token_scope::IssuerProjects;
 use reqwest::header::{HeaderName, HeaderValue};
 use std::fmt;
 use tokio::sync::OnceCell;
@@ -106,6 +108,12 @@ impl HarborPortal {
         self.spec.project.as_deref().filter(|_| self.spec.level == HarborLevel::Project)
     }
 
+    /// The projects to which a token can be limited.
+    fn allowed_projects(&self) -> IssuerProjects {
+        let named = self.project().map(|project| vec![project.to_owned()]);
+        IssuerProjects::new(named.or_else(|| self.spec.projects.clone()).unwrap_or_default())
+    }
+
     /// The address of a resource of the API.
     fn address(&self, segments: &[&str]) -> Url {
         self.client.address(&[&["api", "v2.0"], segments].concat())
@@ -135,6 +143,7 @@ impl HarborPortal {
             login_name: LoginName::PerToken,
             list: TokenList::Description,
             expiry: validity(self.spec.duration),
+            projects: Some(self.allowed_projects()),
         };
         Ok(PortalInterface { names: None, capabilities, warnings: vec![] })
     }
@@ -155,8 +164,12 @@ impl Portal for HarborPortal {
         Box::pin(self.interface())
     }
 
+    fn request_for<'a>(&'a self, request: TokenRequest<'a>) -> PortalFuture<'a, IssuedToken> {
+        Box::pin(self.create_robot(request.description, request.projects))
+    }
+
     fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken> {
-        Box::pin(self.create_robot(description))
+        Box::pin(self.create_robot(description, &[]))
     }
 
     fn edit_description<'a>(&'a self, token: &'a TokenRef, description: &'a str) -> PortalFuture<'a, ()> {

@@ -50,8 +50,18 @@ struct CreatedRobot {
 }
 
 impl HarborPortal {
-    /// Creates a robot account with this description: one request. Its name is made of the marker in it.
-    pub(super) async fn create_robot(&self, description: &str) -> Result<IssuedToken, PortalError> {
+    /// Creates a robot account with this description, limited to these projects if any are named: one request. Its name is
+    /// made of the marker in the description.
+    pub(super) async fn create_robot(
+        &self,
+        description: &str,
+        projects: &[String],
+    ) -> Result<IssuedToken, PortalError> {
+        let allowed = self.allowed_projects();
+        if projects.iter().any(|project| !allowed.allows(project)) {
+            let message = "the scope names a project that the issuer does not allow";
+            return Err(PortalError::new(Delivery::NotSent, Reason::ScopeNotAllowed, message));
+        }
         let Some(marker) = Marker::at_end_of(description) else {
             let message = "the description of a new token does not end with a marker";
             return Err(PortalError::new(Delivery::NotSent, Reason::RequestRejected, message));
@@ -59,7 +69,10 @@ impl HarborPortal {
         let name = marker.token_name();
         let (level, namespaces) = match self.project() {
             Some(project) => ("project", vec![project]),
-            None => ("system", self.spec.projects.iter().flatten().map(String::as_str).collect()),
+            None if projects.is_empty() => {
+                ("system", self.spec.projects.iter().flatten().map(String::as_str).collect())
+            }
+            None => ("system", projects.iter().map(String::as_str).collect()),
         };
         let access = &self.spec.permissions;
         let permissions =

@@ -25,7 +25,7 @@ use self::tasks::confirm_token::MarkerEvidence;
 use self::tasks::id_proof::IdProof;
 use super::{
     Credentials, Delivery, IssuedToken, OnCall, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings,
-    RowSink,
+    RowSink, TokenRequest,
 };
 use crate::api::{Limits, PortalType, Reason, RecordedPortal, Thinkwise};
 use crate::domain::model::capabilities::{Capabilities, LoginName, TokenHandle, TokenList};
@@ -195,6 +195,7 @@ impl ThinkwisePortal {
                 login_name: LoginName::PerToken,
                 list: cached.list_denied.clone().map_or(TokenList::Description, TokenList::Hidden),
                 expiry: None,
+                projects: None,
             },
             warnings: interface.warnings.clone(),
         })
@@ -226,12 +227,15 @@ impl Portal for ThinkwisePortal {
         self.circuit_breaker.open_reason_for(namespace)
     }
 
-    fn request_for<'a>(&'a self, namespace: &'a str, description: &'a str) -> PortalFuture<'a, IssuedToken> {
-        Box::pin(self.request_token(namespace, description))
+    fn request_for<'a>(&'a self, request: TokenRequest<'a>) -> PortalFuture<'a, IssuedToken> {
+        Box::pin(async move {
+            request.without_scope()?;
+            self.request_token(request.namespace, request.description).await
+        })
     }
 
     fn request<'a>(&'a self, description: &'a str) -> PortalFuture<'a, IssuedToken> {
-        self.request_for("", description)
+        Box::pin(self.request_token("", description))
     }
 
     fn edit_description<'a>(&'a self, token: &'a TokenRef, description: &'a str) -> PortalFuture<'a, ()> {

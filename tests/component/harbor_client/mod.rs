@@ -2,6 +2,7 @@
 
 mod fake;
 mod lists;
+mod scope;
 
 use crate::portal_faults::{Fault, TOKEN_SECRET, marker, outcome, settings};
 use fake::{CREATED, FakeHarbor, Login, PASSWORD, PROJECT};

@@ -45,6 +45,7 @@ pub fn refused_later() -> Vec<(Value, &'static str)> {
         (json!({"tokenName": "other"}), "tokenName cannot be changed"),
         (json!({"template": {"spec": {"secret": {"name": "other"}}}}), "secret.name cannot be changed"),
         (json!({"template": {"spec": {"issuerRef": {"name": "other"}}}}), "issuerRef cannot be changed"),
+        (json!({"template": {"spec": {"scope": {"projects": ["a"]}}}}), "scope cannot be changed"),
     ]
 }
 

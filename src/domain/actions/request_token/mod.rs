@@ -219,7 +219,8 @@ impl RequestingToken {
                 self.requested_at = observed.now;
                 let Some(issuer) = observed.issuer_info() else { return self.clear_reservation(Outcome::RequeueSoon) };
                 let description = observed.marker(issuer, &self.attempt_id).append_to(&observed.object.description);
-                self.transition_to(Request::RequestToken { description }, Stage::Requesting)
+                let projects = observed.object.projects.clone();
+                self.transition_to(Request::RequestToken { description, projects }, Stage::Requesting)
             }
             Response::IssuerDenied(problem) => self.clear_reservation(Outcome::Failed(problem)),
             Response::OutcomeUnknown(message) | Response::WriteRejected(message) => {

@@ -113,6 +113,13 @@ pub fn suspended() -> Problem {
     transient(Reason::Suspended, "spec.suspend is true, so no token is requested: set it to false".to_owned())
 }
 
+/// The token is expired, and is not replaced while `spec.suspend` is set.
+#[must_use]
+pub fn token_expired() -> Problem {
+    let message = "the token is expired, and spec.suspend is true, so no new one is requested: set it to false";
+    transient(Reason::TokenExpired, message.to_owned())
+}
+
 /// A compromised token is not replaced while `spec.suspend` is set.
 #[must_use]
 pub fn replacement_suspended() -> Problem {

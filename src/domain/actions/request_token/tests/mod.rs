@@ -40,11 +40,25 @@ fn after_token(asked: &[String], then: &[&str]) {
 }
 
 #[test]
+fn the_request_names_the_projects_of_the_object() {
+    let mut world = World::of(new_object());
+    world.observed.object.projects = vec!["a".to_owned(), "b".to_owned()];
+    run(&mut world, Cause::First);
+    let named = |request: &Request| match request {
+        Request::RequestToken { projects, .. } => Some(projects.clone()),
+        _ => None,
+    };
+    let named: Vec<_> = world.requests.iter().filter_map(named).collect();
+    assert_eq!(named, [["a", "b"]]);
+}
+
+#[test]
 fn a_first_token_is_reserved_requested_stored_verified_and_recorded_in_this_order() {
     let mut world = World::of(new_object());
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
     after_token(&world.labels, &["commit 18", "log in", "status"]);
-    let sent = |request: &Request| matches!(request, Request::RequestToken { description } if *description == marked());
+    let sent =
+        |request: &Request| matches!(request, Request::RequestToken { description, .. } if *description == marked());
     assert!(world.requests.iter().any(sent), "{:?}", world.requests);
     let status = StatusView::of(&world.observed.object);
     let (token, secret) = (status.token.expect("a token"), world.observed.secret.expect("a Secret"));
