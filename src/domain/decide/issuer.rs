@@ -56,8 +56,8 @@ pub fn pods_can_pull(observed: &Observed, status: &StatusView) -> bool {
     let secret = observed.secret.as_ref().filter(|secret| status.secret_uid.as_ref() == Some(&secret.uid));
     let stored = secret.and_then(|secret| secret.stored.as_ref());
     let is_current = |id: &String| stored.is_some_and(|stored| same_id(&stored.id, id));
-    let is_valid = status.token.as_ref().is_some_and(|token| !is_expired(token, observed.now));
-    status.ready && is_valid && !observed.object.deleting && status.current_token_id().is_some_and(is_current)
+    let is_expired = status.token.as_ref().is_some_and(|token| is_expired(token, observed.now));
+    status.ready && !is_expired && !observed.object.deleting && status.current_token_id().is_some_and(is_current)
 }
 
 /// The issuer refers to another portal than the one that contains the token.

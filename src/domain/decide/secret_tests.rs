@@ -6,6 +6,7 @@ use crate::domain::model::cooldown::{COOLDOWN, Cooldown, Operation};
 use crate::domain::model::hash::hash64;
 use crate::domain::model::issuer::IssuerState;
 use crate::domain::model::pull_secret::Ownership;
+use crate::domain::model::token_mac::MacKeys;
 use crate::domain::observed::UpstreamState;
 use crate::domain::status::StatusEvent;
 use crate::domain::test_support::{
@@ -206,6 +207,14 @@ fn adoption_is_not_suggested_for_a_secret_with_a_controller() {
         format!("{:?}", decide(&observed))
     };
     assert!(message(false).contains("adopt=true") && !message(true).contains("adopt=true"));
+}
+
+#[test]
+fn a_token_whose_key_is_lost_still_lets_pods_pull() {
+    let mut observed = at_rest();
+    observed.object.keys = MacKeys::new(&[9; 32], [], observed.now).expect("a key");
+    let status = StatusView::of(&observed.object);
+    assert!(status.token.is_none() && pods_can_pull(&observed, &status));
 }
 
 #[test]
