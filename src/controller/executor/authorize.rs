@@ -1,7 +1,7 @@
 //! Authorizes an object to use its issuer, with a live read between the reservation and the request.
 
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
-use crate::controller::api_call::call;
+use crate::controller::api_call::{ApiError, call};
 use crate::controller::context::Context;
 use crate::controller::decode::prune::live_issuer;
 use crate::controller::finalizer::has_finalizer;
@@ -14,9 +14,12 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::core::SelectorExt;
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Reads the issuer live and checks that it exists, is not being deleted, serves this namespace, and has our finalizer,
-/// so that it outlives the token.
+/// so that it outlives the token. Returns when the read began, which may be that of other objects too: it began after the
+/// reservation of each.
 ///
 /// # Errors
 /// The response for the core if the attempt may not continue.
@@ -25,19 +28,34 @@ pub async fn authorize_issuer(
     key: &IssuerKey,
     namespace: &str,
     connected: &ConnectedIssuer,
-) -> Result<(), Response> {
-    let read = match key.kind {
+) -> Result<Instant, Response> {
+    let (started, read) = connected.reads.read(|| read_issuer(ctx, key)).await;
+    check_issuer(ctx, key, namespace, (connected, read)).await.map(|()| started)
+}
+
+type ReadIssuer = Result<Option<Arc<dyn AnyIssuer>>, ApiError>;
+
+async fn read_issuer(ctx: &Context, key: &IssuerKey) -> ReadIssuer {
+    match key.kind {
         IssuerKind::ClusterTokenIssuer => {
             let issuers: ObjectClient<ClusterTokenIssuer> =
                 ObjectClient::all(ctx.client.clone()).with_parser(live_issuer);
-            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
+            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(shared))
         }
         IssuerKind::TokenIssuer => {
             let issuers = ObjectClient::<TokenIssuer>::namespaced(ctx.client.clone(), &key.namespace);
             let issuers = issuers.with_parser(live_issuer);
-            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(boxed))
+            call("read the issuer", issuers.get_opt(&key.name)).await.map(|found| found.map(shared))
         }
-    };
+    }
+}
+
+async fn check_issuer(
+    ctx: &Context,
+    key: &IssuerKey,
+    namespace: &str,
+    (connected, read): (&ConnectedIssuer, ReadIssuer),
+) -> Result<(), Response> {
     let denied = |reason, message: &str| Err(Response::IssuerDenied(transient(reason, message.to_owned())));
     let object = match read {
         Ok(Some(object)) => object,
@@ -60,8 +78,8 @@ pub async fn authorize_issuer(
     require_allowed_namespace(ctx, object.allowed_namespaces(), namespace).await
 }
 
-fn boxed<I: AnyIssuer + 'static>(object: I) -> Box<dyn AnyIssuer> {
-    Box::new(object)
+fn shared<I: AnyIssuer + 'static>(object: I) -> Arc<dyn AnyIssuer> {
+    Arc::new(object)
 }
 
 async fn require_allowed_namespace(

@@ -16,7 +16,6 @@ use kube::ResourceExt;
 use kube::api::{ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::json;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// Waiting because of `spec.suspend` is intended by the user.
 const SUSPENDED: &str = "Suspended";
@@ -45,9 +44,11 @@ impl Executor<'_> {
     /// Reads the issuer live.
     pub(crate) async fn read_issuer(&mut self) -> Response {
         let Some(issuer) = self.snapshot.issuer.clone() else { return Response::IssuerChanged };
-        self.issuer_read_at = Instant::now();
         match authorize_issuer(self.ctx, &self.snapshot.issuer_key(), &self.snapshot.namespace(), &issuer).await {
-            Ok(()) => Response::Done,
+            Ok(started) => {
+                self.issuer_read_at = started;
+                Response::Done
+            }
             Err(response) => response,
         }
     }

@@ -1,7 +1,9 @@
 //! The issuers that this process knows.
 
 use crate::api::{Limits, NamespacesFrom};
+use crate::controller::api_call::ApiError;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
+use crate::controller::state::shared_read::SharedRead;
 use crate::domain::audit::FailedRevocations;
 use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
@@ -61,6 +63,8 @@ pub struct ConnectedIssuer {
     /// The Secret is being deleted, and its finalizer keeps it as long as the issuer needs it.
     pub credentials_deleting: bool,
     pub portal: Arc<LimitedPortal>,
+    /// The live reads of its object before token requests.
+    pub reads: SharedRead<Result<Option<Arc<dyn AnyIssuer>>, ApiError>>,
     /// `None` if it serves all namespaces that may name it.
     pub namespace_rule: Option<NamespaceRule>,
 }

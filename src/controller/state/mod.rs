@@ -13,6 +13,7 @@ pub(crate) mod packed;
 pub(crate) mod process_state;
 mod recent_changes;
 pub(crate) mod secret_cache;
+pub(crate) mod shared_read;
 pub(crate) mod shrink;
 pub(crate) mod template_facts;
 pub(crate) mod token_cache;
