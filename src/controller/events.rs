@@ -2,6 +2,7 @@
 
 use super::CONTROLLER_NAME;
 use super::api_call::acquire_slot;
+use super::event_limit::EventLimit;
 use crate::kube_client::objects::ObjectClient;
 use crate::metrics::Metrics;
 use jiff::Timestamp;
@@ -25,17 +26,23 @@ pub struct EventRecorder {
     client: Client,
     identity: String,
     metrics: Arc<Metrics>,
+    limit: EventLimit,
 }
 
 impl EventRecorder {
     /// `identity` becomes the reporting instance.
     #[must_use]
-    pub const fn new(client: Client, identity: String, metrics: Arc<Metrics>) -> Self {
-        Self { client, identity, metrics }
+    pub fn new(client: Client, identity: String, metrics: Arc<Metrics>) -> Self {
+        Self { client, identity, metrics, limit: EventLimit::new() }
     }
 
-    /// Emits an event. A namespace that is being deleted rejects events; then only the status shows the fact.
+    /// Emits an event. A namespace that is being deleted rejects events; then only the status shows the fact. Of Normal
+    /// events in a burst, some are left out.
     pub async fn emit(&self, about: &ObjectReference, normal: bool, reason: &str, note: &str) {
+        if normal && !self.limit.take() {
+            self.metrics.record_suppressed_event();
+            return;
+        }
         let Some(_slot) = acquire_slot().await else {
             self.metrics.record_dropped_event();
             return;

@@ -7,6 +7,7 @@ mod clock;
 mod cluster_token;
 mod context;
 mod decode;
+mod event_limit;
 mod events;
 mod executor;
 mod field_manager;

@@ -42,6 +42,7 @@ pub struct Metrics {
     leader: Family<LeaderLabels, Gauge>,
     api_requests: Family<ApiRequestLabels, Counter>,
     events_dropped: Counter,
+    events_suppressed: Counter,
     controllers: Controllers,
     objects: ObjectMetrics,
     /// The metrics of issuers.
@@ -105,7 +106,8 @@ impl Metrics {
             drop(status_write_failures.get_or_create(&StatusWriteLabels { reason }));
         }
         let (decisions, leader, api_requests) = (Family::default(), Family::default(), Family::default());
-        let (build, events_dropped) = (Family::<BuildLabels, Gauge>::default(), Counter::default());
+        let build = Family::<BuildLabels, Gauge>::default();
+        let (events_dropped, events_suppressed) = (Counter::default(), Counter::default());
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION"), git_commit: GIT_COMMIT }).set(1);
         catalog.add_collector(process::NAMES, process::ProcessCollector);
         // The name that other operators use.
@@ -124,6 +126,11 @@ impl Metrics {
             events_dropped.clone(),
         );
         catalog.add(
+            "registry_token_operator_events_suppressed_total",
+            "Normal events that were left out in a burst",
+            events_suppressed.clone(),
+        );
+        catalog.add(
             "registry_token_operator_decisions_total",
             "Reconciliations of RegistryTokens by the check that made the last decision",
             Family::clone(&decisions),
@@ -139,6 +146,7 @@ impl Metrics {
             leader,
             api_requests,
             events_dropped,
+            events_suppressed,
             controllers,
             objects,
             issuers,
@@ -171,6 +179,11 @@ impl Metrics {
     /// Counts an event that could not be created.
     pub fn record_dropped_event(&self) {
         self.events_dropped.inc();
+    }
+
+    /// Counts a Normal event that was left out in a burst.
+    pub fn record_suppressed_event(&self) {
+        self.events_suppressed.inc();
     }
 
     /// The metrics of a controller.

@@ -28,11 +28,13 @@ fn requests_without_a_response_and_dropped_events_are_counted() {
     metrics.record_api_request("GET", "10.0.0.1:443", Some(200));
     metrics.record_api_request("PATCH", "10.0.0.1:443", None);
     metrics.record_dropped_event();
+    metrics.record_suppressed_event();
     let text = metrics.text();
     for line in [
         "rest_client_requests_total{code=\"200\",method=\"GET\",host=\"10.0.0.1:443\"} 1\n",
         "rest_client_requests_total{code=\"<error>\",method=\"PATCH\",host=\"10.0.0.1:443\"} 1\n",
         "registry_token_operator_events_dropped_total 1\n",
+        "registry_token_operator_events_suppressed_total 1\n",
     ] {
         assert!(text.contains(line), "{text}");
     }
