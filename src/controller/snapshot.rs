@@ -68,7 +68,7 @@ impl Snapshot {
                 self.object.status.is_none(),
             ) || resync,
             attempt_id: attempt,
-            submitted_description: None,
+            token_requested: false,
             cooldowns: vec![],
             normalized_description: None,
             revoked_tokens: ctx.process_state.revoked(&self.uid()),

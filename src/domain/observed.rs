@@ -38,9 +38,8 @@ pub struct Observed {
     pub edit_retry_after: Option<Duration>,
     /// Id for the one attempt that this pass may make.
     pub attempt_id: AttemptId,
-    /// The description with which this pass requested a token that is now stored: with the marker, and from the spec at
-    /// that time.
-    pub submitted_description: Option<String>,
+    /// This pass requested the token that is now stored, which is therefore known to exist.
+    pub token_requested: bool,
     /// Operations that failed and must not be retried yet.
     pub cooldowns: Vec<Cooldown>,
     /// Tokens that this process has revoked with a clear response of the portal, even if status still names them.

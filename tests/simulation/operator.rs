@@ -167,7 +167,7 @@ impl Operator {
             upstream,
             resync_requested: acked.is_some_and(|acked| acked != object.resync_requests),
             attempt_id,
-            submitted_description: None,
+            token_requested: false,
             cooldowns: vec![],
             normalized_description: None,
             revoked_tokens: state.revoked.clone(),

@@ -72,7 +72,18 @@ impl<S> Transition<S> {
 /// Returns the status write that an event requires, or `None` if the status does not change.
 #[must_use]
 pub fn status_write(observed: &Observed, event: StatusEvent) -> Option<Request> {
-    let next = status::next_status(observed.object.status.as_ref(), &StatusContext::of(observed), event);
+    status_write_of(observed, event, None)
+}
+
+/// The same for an event, and one more that follows from it at once.
+#[must_use]
+pub fn status_write_of(observed: &Observed, event: StatusEvent, and: Option<StatusEvent>) -> Option<Request> {
+    let context = StatusContext::of(observed);
+    let first = status::next_status(observed.object.status.as_ref(), &context, event);
+    let next = match and {
+        Some(event) => status::next_status(Some(&first), &context, event),
+        None => first,
+    };
     (observed.object.status.as_ref() != Some(&next)).then(|| Request::WriteStatus(Box::new(next)))
 }
 

@@ -41,10 +41,8 @@ pub fn begin(observed: &Observed) -> SyncDescriptionTransition {
     let again = edited && matches!(observed.upstream, UpstreamState::Present(_));
     let syncing =
         SyncingDescription { token: TokenRef::from(&token), wanted, edited_before: again, stage: Stage::FindingRow };
-    match (&observed.submitted_description, issuer.evidence().query_token(&syncing.token)) {
-        // This pass has just requested the token with this description and the permanent marker.
-        (Some(shown), _) if *shown == syncing.wanted => syncing.write_status(observed, StatusEvent::DescriptionSynced),
-        (None, Some(query)) => syncing.transition_to(Request::QueryRows(query), Stage::FindingRow),
+    match issuer.evidence().query_token(&syncing.token) {
+        Some(query) if !observed.token_requested => syncing.transition_to(Request::QueryRows(query), Stage::FindingRow),
         // A token that this pass requested is known to exist. If rows cannot be read, the token is identified by id and
         // username only.
         _ => syncing.edit(observed),

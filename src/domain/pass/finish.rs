@@ -32,7 +32,7 @@ impl Pass {
             Outcome::Stored => {
                 self.observed.request_history.record_stored();
                 self.report_template_rejection();
-                self.observed.submitted_description = self.submitted_description.take();
+                self.observed.token_requested = true;
                 self.decide()
             }
             Outcome::Upstream(listed) => {

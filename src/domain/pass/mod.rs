@@ -26,8 +26,6 @@ pub struct Pass {
     has_slot: bool,
     /// The pass has made its one attempt.
     has_requested: bool,
-    /// The description with which the token was requested.
-    submitted_description: Option<String>,
     /// Why the API server rejected the labels and annotations of the spec in the last write of the Secret.
     template_rejection: Option<Problem>,
     /// The last action only concerned the Secret.
@@ -93,7 +91,6 @@ impl Pass {
             live: false,
             has_slot: false,
             has_requested: false,
-            submitted_description: None,
             template_rejection: None,
             secret_only: false,
             actions_left: MAX_ACTIONS,
@@ -197,9 +194,6 @@ impl Pass {
     }
 
     fn request(mut self, request: Request, stage: Stage) -> (Self, Step) {
-        if let Request::RequestToken { description, .. } = &request {
-            self.submitted_description = Some(description.clone());
-        }
         self.stage = stage;
         (self, Step::Perform(request))
     }

@@ -36,7 +36,7 @@ pub fn new_object() -> Observed {
         upstream: UpstreamState::Unknown,
         resync_requested: false,
         attempt_id: attempt_id(2),
-        submitted_description: None,
+        token_requested: false,
         cooldowns: vec![],
         normalized_description: None,
         revoked_tokens: vec![],

@@ -2,7 +2,7 @@
 
 use super::{BASE_WAIT, RequestTokenTransition, RequestingToken, Stage};
 use crate::api::{RecordedSecret, RecordedToken};
-use crate::domain::actions::{Outcome, Transition, from_response, status_write};
+use crate::domain::actions::{Outcome, Transition, from_response, status_write_of};
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::{api_server_unavailable, secret_rejected};
@@ -106,10 +106,11 @@ impl RequestingToken {
         let (Some(issuer), Some(meta)) = (observed.issuer_info(), &observed.secret) else {
             return Transition::Done(Outcome::RequeueSoon);
         };
+        let nonce = observed.marker(issuer, &self.attempt_id).nonce().to_string();
         let new = RecordedToken {
             id: token.id.clone(),
             username: token.username.clone(),
-            nonce: observed.marker(issuer, &self.attempt_id).nonce().to_string(),
+            nonce: nonce.clone(),
             request_time: Time(self.requested_at),
             expiration_time: self.expiration_time.map(Time),
             mac: None,
@@ -131,7 +132,10 @@ impl RequestingToken {
             login_result: login_result.clone(),
             previous_id,
         };
-        match status_write(observed, event) {
+        // Where the marker stays, the portal shows the final description already.
+        let published = issuer.published_description(&observed.object.description, &nonce);
+        let synced = (published == self.submitted).then_some(StatusEvent::DescriptionSynced);
+        match status_write_of(observed, event, synced) {
             Some(request) => self.transition_to(request, Stage::WritingStatus { token, login_result, tries }),
             None => Transition::Done(Outcome::Stored),
         }

@@ -41,6 +41,8 @@ pub struct RequestingToken {
     requested_at: Timestamp,
     /// How often the issuer may still be read again because it was read too long ago to send the request.
     issuer_reads_left: u8,
+    /// The description that the request contained.
+    submitted: String,
     /// When the new token expires.
     expiration_time: Option<Timestamp>,
     /// The login result before the commit.
@@ -109,6 +111,7 @@ impl RequestingToken {
             request_cause,
             requested_at,
             issuer_reads_left: MAX_TRIES,
+            submitted: String::new(),
             expiration_time: None,
             login_result: None,
             unread_since_commit: false,
@@ -219,6 +222,7 @@ impl RequestingToken {
                 self.requested_at = observed.now;
                 let Some(issuer) = observed.issuer_info() else { return self.clear_reservation(Outcome::RequeueSoon) };
                 let description = observed.marker(issuer, &self.attempt_id).append_to(&observed.object.description);
+                self.submitted.clone_from(&description);
                 let projects = observed.object.projects.clone();
                 self.transition_to(Request::RequestToken { description, projects }, Stage::Requesting)
             }

@@ -53,6 +53,18 @@ fn the_request_names_the_projects_of_the_object() {
 }
 
 #[test]
+fn where_the_marker_stays_one_status_says_that_the_description_is_synced() {
+    for (permanent, can_edit, synced) in [(true, true, true), (true, false, true), (false, true, false)] {
+        let mut world = World::of(new_object());
+        change_issuer(&mut world.observed, |issuer| (issuer.keep_marker, issuer.can_edit) = (permanent, can_edit));
+        assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
+        assert_eq!(world.labels.iter().filter(|label| *label == "status").count(), 1, "{:?}", world.labels);
+        let status = StatusView::of(&world.observed.object);
+        assert_eq!((status.description_synced == Some(1), status.ready), (synced, true));
+    }
+}
+
+#[test]
 fn a_first_token_is_reserved_requested_stored_verified_and_recorded_in_this_order() {
     let mut world = World::of(new_object());
     assert_eq!(run(&mut world, Cause::First), Outcome::Stored);
