@@ -1,6 +1,7 @@
 //! The command line.
 
 use super::credentials::CredentialArgs;
+use super::discover_args::DiscoverArgs;
 use super::issuer_policy_args::IssuerPolicyArgs;
 use super::leader_election_args::LeaderElectionArgs;
 use super::scope_args::ScopeArgs;
@@ -25,10 +26,10 @@ pub struct Cli {
 pub enum Command {
     /// Run the operator.
     Run(RunArgs),
-    /// Read a portal's `$metadata`, explain which table and tasks match, and print an issuer manifest. Changes nothing.
+    /// Read a portal, explain what was found, and print an issuer manifest. Changes nothing.
     Discover(Box<DiscoverArgs>),
-    /// Check an issuer manifest against its portal. Changes nothing; exits with status 1 and names each mismatching
-    /// field.
+    /// Check an issuer manifest against its portal, and say what the login may do. Changes nothing; exits with status 1 and
+    /// names each field to change.
     Check(CheckArgs),
     /// Delete all registry tokens and issuers, wait until their tokens are revoked or released, and list what remains.
     /// Exits with status 1 if anything remains.
@@ -92,80 +93,7 @@ pub struct RunArgs {
     pub issuer_policy: IssuerPolicyArgs,
 }
 
-const DEFAULT_NAMESPACE: &str = "registry-token-operator";
-
-/// Arguments of `discover`.
-#[derive(Debug, Args)]
-pub struct DiscoverArgs {
-    /// Root URL of Indicium, such as <https://portal.example.com/indicium>, without /iam.
-    #[arg(long)]
-    pub url: String,
-
-    /// Id or alias of the application, as in `<url>/iam/<application>`.
-    #[arg(long, default_value = "tcp")]
-    pub application: String,
-
-    /// Portal credentials.
-    #[command(flatten)]
-    pub credentials: CredentialArgs,
-
-    /// OAuth 2.0 token endpoint [default: discovered from .well-known/openid-configuration].
-    #[arg(long)]
-    pub token_url: Option<String>,
-
-    /// OAuth 2.0 scopes to request, for client credentials.
-    #[arg(long, value_delimiter = ',')]
-    pub scopes: Vec<String>,
-
-    /// Allow an http URL.
-    #[arg(long)]
-    pub allow_insecure_http: bool,
-
-    /// Token table, if discovery is ambiguous.
-    #[arg(long)]
-    pub table: Option<String>,
-
-    /// Task that requests a token, if discovery is ambiguous.
-    #[arg(long)]
-    pub request: Option<String>,
-
-    /// Task that edits a description, if discovery is ambiguous.
-    #[arg(long)]
-    pub edit_description: Option<String>,
-
-    /// Task that revokes a token, if discovery is ambiguous.
-    #[arg(long)]
-    pub revoke: Option<String>,
-
-    /// Value of a key column or parameter that is the same for all tokens of this user, such as `klant_id=42`.
-    #[arg(long = "value", value_name = "NAME=VALUE")]
-    pub values: Vec<String>,
-
-    /// Kind of issuer to print.
-    #[arg(long, value_enum, default_value = "cluster-token-issuer")]
-    pub kind: IssuerKindArg,
-
-    /// Name of the issuer.
-    #[arg(long, default_value = "default")]
-    pub name: ObjectName,
-
-    /// Namespace of the credentials Secret, and of the issuer if it is a `TokenIssuer`.
-    #[arg(long, default_value = DEFAULT_NAMESPACE)]
-    pub namespace: NamespaceName,
-
-    /// Name of the Secret with the portal credentials.
-    #[arg(long, default_value = "portal")]
-    pub secret_name: ObjectName,
-}
-
-/// A kind of issuer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum IssuerKindArg {
-    /// For the whole cluster.
-    ClusterTokenIssuer,
-    /// For one namespace.
-    TokenIssuer,
-}
+pub(crate) const DEFAULT_NAMESPACE: &str = "registry-token-operator";
 
 /// Arguments of `drain`.
 #[derive(Debug, Args)]

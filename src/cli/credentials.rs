@@ -9,6 +9,9 @@ use secrecy::SecretString;
 use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
+/// The access token, if no file is given.
+const TOKEN_VARIABLE: &str = "PORTAL_TOKEN";
+
 /// Portal credentials.
 #[derive(Debug, Args)]
 pub struct CredentialArgs {
@@ -28,13 +31,17 @@ pub struct CredentialArgs {
     #[arg(long, requires = "client_id")]
     pub client_secret_file: Option<PathBuf>,
 
+    /// File with an access token, for GitLab [default: the environment variable `PORTAL_TOKEN`].
+    #[arg(long, conflicts_with_all = ["username", "client_id"])]
+    pub token_file: Option<PathBuf>,
+
     /// File with CA certificates in PEM [default: the system's roots].
     #[arg(long)]
     pub ca_file: Option<PathBuf>,
 }
 
 impl CredentialArgs {
-    /// The credentials, if a user or a client is named.
+    /// The credentials, if a user, a client or an access token is given.
     ///
     /// # Errors
     /// If the secret is missing; the error says where it is expected.
@@ -43,7 +50,14 @@ impl CredentialArgs {
             let password = read_secret(self.password_file.as_deref(), "--password-file", "PORTAL_PASSWORD")?;
             return Ok(Some(Credentials::Basic { username, password }));
         }
-        let Some(client_id) = self.client_id.clone() else { return Ok(None) };
+        let Some(client_id) = self.client_id.clone() else {
+            let token = || read_secret(self.token_file.as_deref(), "--token-file", TOKEN_VARIABLE);
+            return self
+                .has_token()
+                .then(token)
+                .transpose()
+                .map(|token| token.map(|token| Credentials::Token { token }));
+        };
         let client_secret =
             read_secret(self.client_secret_file.as_deref(), "--client-secret-file", "PORTAL_CLIENT_SECRET")?;
         Ok(Some(Credentials::ClientCredentials { client_id, client_secret }))
@@ -60,15 +74,25 @@ impl CredentialArgs {
         Ok(Some(text.to_owned()))
     }
 
-    /// Whether a user or a client is named.
+    /// Whether a user, a client or an access token is given.
     #[must_use]
-    pub const fn is_given(&self) -> bool {
-        self.username.is_some() || self.client_id.is_some()
+    pub fn is_given(&self) -> bool {
+        self.username.is_some() || self.client_id.is_some() || self.has_token()
+    }
+
+    fn has_token(&self) -> bool {
+        self.token_file.is_some() || std::env::var_os(TOKEN_VARIABLE).is_some()
     }
 
     /// The source of the credentials, for messages.
     #[must_use]
     pub fn source(&self) -> String {
+        if self.username.is_none() && self.client_id.is_none() {
+            return match &self.token_file {
+                Some(path) => format!("--token-file {}", path.display()),
+                None => format!("the environment variable {TOKEN_VARIABLE}"),
+            };
+        }
         let (id, file, flag, variable) = if self.username.is_some() {
             ("--username", &self.password_file, "--password-file", "PORTAL_PASSWORD")
         } else {
@@ -87,13 +111,17 @@ pub fn with_flag_names(message: &str) -> String {
     let fields = [
         ("spec.thinkwise.auth.oauth2ClientCredentials.tokenURL", "--token-url"),
         ("tokenURL", "--token-url"),
-        ("spec.thinkwise.url", "--url"),
         ("spec.thinkwise.application", "--application"),
-        ("spec.thinkwise.tls", "--ca-file"),
         ("spec.thinkwise.table", "--table"),
+        ("spec.gitea.user", "--user"),
+        ("spec.harbor.projects", "--project"),
+        ("spec.harbor.project", "--project"),
         ("would be sent unencrypted", "would be sent unencrypted; pass --allow-insecure-http to allow it"),
     ];
-    fields.into_iter().fold(message.to_owned(), |text, (field, flag)| text.replace(field, flag))
+    let text = fields.into_iter().fold(message.to_owned(), |text, (field, flag)| text.replace(field, flag));
+    ["thinkwise", "gitea", "harbor", "gitlab"].into_iter().fold(text, |text, portal| {
+        text.replace(&format!("spec.{portal}.url"), "--url").replace(&format!("spec.{portal}.tls"), "--ca-file")
+    })
 }
 
 fn read_secret(file: Option<&Path>, flag: &str, variable: &str) -> Result<SecretString, CliError> {
@@ -123,6 +151,7 @@ mod tests {
             password_file: Some(path.clone()),
             client_id: None,
             client_secret_file: None,
+            token_file: None,
             ca_file: Some(path),
         };
         (folder, arguments)

@@ -3,6 +3,7 @@
 pub mod args;
 mod cluster;
 pub mod credentials;
+pub mod discover_args;
 pub mod drain;
 pub mod error;
 mod generate;

@@ -7,6 +7,7 @@ mod error;
 pub mod gitea;
 pub mod gitlab;
 pub mod harbor;
+pub mod inspection;
 mod limited;
 pub mod rate_limit;
 mod rest;
@@ -26,7 +27,7 @@ use secrecy::SecretString;
 
 pub use self::call::{CallContext, CallError, CallKind, CompletedCall, ISSUER_READ_TTL, OnCall, OnShutdown};
 pub use self::claim::Claim;
-pub use self::connect::connect;
+pub use self::connect::{connect, inspect, places};
 pub use self::error::{Delivery, PortalError};
 pub use self::limited::LimitedPortal;
 pub use self::settings::{Credentials, PortalSettings};

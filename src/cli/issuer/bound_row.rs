@@ -44,7 +44,7 @@ fn print_rows(table: &TableInfo, rows: &[Vec<(String, Literal)>]) {
     eprintln!("\nThe request is bound to a row of {}. Set its key, for example:", table.name);
     for row in rows.iter().take(MAX_ROWS) {
         let part = |(name, value): &(String, Literal)| {
-            format!("--value {}", super::output::shell_quote(&format!("{name}={}", value.to_text())))
+            format!("--value {}", super::next_steps::shell_quote(&format!("{name}={}", value.to_text())))
         };
         eprintln!("  {}", row.iter().map(part).collect::<Vec<_>>().join(" "));
     }

@@ -1,7 +1,8 @@
 //! `check`: compares an issuer with its portal. Changes nothing.
 
+use super::inspect::{Login, lines};
 use super::issuer_file::IssuerFile;
-use crate::api::{PortalType, Thinkwise};
+use crate::api::{IssuerSpec, PortalType, Thinkwise};
 use crate::cli::args::CheckArgs;
 use crate::cli::error::CliError;
 use crate::cli::report;
@@ -9,7 +10,10 @@ use crate::portal::thinkwise::discovery::interface::{BoundTo, Interface};
 use crate::portal::thinkwise::discovery::metadata::Catalog;
 use crate::portal::thinkwise::discovery::resolve::resolve;
 use crate::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
-use crate::portal::{Credentials, EgressPolicy, Portal as _, PortalInterface};
+use crate::portal::{EgressPolicy, Portal as _, PortalInterface};
+
+/// The registry of an issuer that names none, which accepts tokens of Thinkwise only.
+const DEFAULT_REGISTRY: &str = "registry.thinkwisesoftware.com";
 
 /// Checks an issuer; the result is printed to standard output.
 ///
@@ -18,26 +22,25 @@ use crate::portal::{Credentials, EgressPolicy, Portal as _, PortalInterface};
 pub async fn run(arguments: &CheckArgs) -> Result<(), CliError> {
     let file = super::issuer_file::read(&arguments.file)?;
     let mut problems: Vec<String> = file.unknown_fields.iter().map(|field| format!("{field}: unknown field")).collect();
-    let settings = portal_settings(arguments, &file).await?;
-    let spec = settings.spec.clone();
-    println!("{} {}: {}, application {}", file.kind, file.name, spec.url, spec.application);
+    let kind = file.spec.r#type;
+    let field = kind.spec_fields().auth.trim_end_matches(".auth");
+    let connection = file.spec.connection().ok_or_else(|| format!("{field} is missing: type {kind:?} requires it"))?;
+    let login = super::access::read(arguments, &file, &connection).await?;
+    let (tls, is_ca_given) = (format!("{field}.tls"), arguments.credentials.ca_file.is_some());
+    let with_ca_flag =
+        |message: &str| if is_ca_given { message.replace(&tls, "--ca-file") } else { message.to_owned() };
+    println!("{} {}: {}, {}", file.kind, file.name, connection.url, place(&file.spec));
     for other in &file.other_issuers {
         println!("  not checked: {other}, which is in the same file");
     }
-    let with_ca_flag = |message: &str| {
-        let given = arguments.credentials.ca_file.is_some();
-        if given { message.replace("spec.thinkwise.tls", "--ca-file") } else { message.to_owned() }
-    };
-    let mut portal = ThinkwisePortal::new(settings).map_err(|failure| with_ca_flag(&failure.message))?;
-    if arguments.credentials.is_given() {
-        portal = portal.with_credentials_source(arguments.credentials.source());
-    }
-    match probe(&portal, &spec, &mut problems).await {
-        Some((interface, resolved)) => {
-            for line in report::lines(&interface, &resolved) {
-                println!("  {line}");
-            }
+    let report = match &file.spec.thinkwise {
+        Some(thinkwise) if kind == PortalType::Thinkwise => {
+            check_thinkwise(&file, thinkwise, login, &mut problems).await
         }
+        _ => check_login(&file.spec, &login, &mut problems).await,
+    };
+    match report.map_err(|error| with_ca_flag(&error.to_string()))? {
+        Some(lines) => lines.iter().for_each(|line| println!("  {line}")),
         None => println!("  incomplete: see the problems below"),
     }
     for problem in &problems {
@@ -51,6 +54,59 @@ pub async fn run(arguments: &CheckArgs) -> Result<(), CliError> {
         1 => Err("the issuer does not match the portal: 1 problem".into()),
         many => Err(format!("the issuer does not match the portal: {many} problems").into()),
     }
+}
+
+/// The part of the portal to which the tokens belong; human-readable.
+fn place(spec: &IssuerSpec) -> String {
+    let scope = spec.connection().map(|connection| connection.scope.into_owned()).unwrap_or_default();
+    match spec.r#type {
+        PortalType::Thinkwise => format!("application {scope}"),
+        PortalType::Gitea => format!("user {scope}"),
+        PortalType::GitLab => scope.replacen("projects/", "project ", 1).replacen("groups/", "group ", 1),
+        PortalType::Harbor if scope == "/" => "robot accounts of the system".to_owned(),
+        PortalType::Harbor => format!("project {scope}"),
+    }
+}
+
+/// Checks an issuer whose portal needs no discovery: what its login may do.
+async fn check_login(
+    spec: &IssuerSpec,
+    login: &Login,
+    problems: &mut Vec<String>,
+) -> Result<Option<Vec<String>>, CliError> {
+    if spec.registries.iter().any(|registry| registry.host == DEFAULT_REGISTRY) {
+        problems.push(
+            "spec.registries: this type requires it: set the host of the container registry that accepts the tokens"
+                .to_owned(),
+        );
+    }
+    let inspection = login.inspect(spec).await?;
+    let lines = lines(&inspection, spec);
+    let is_incomplete = inspection.facts.is_empty();
+    problems.extend(inspection.problems);
+    Ok((!is_incomplete).then_some(lines))
+}
+
+async fn check_thinkwise(
+    file: &IssuerFile,
+    spec: &Thinkwise,
+    login: Login,
+    problems: &mut Vec<String>,
+) -> Result<Option<Vec<String>>, CliError> {
+    let mut portal = ThinkwisePortal::new(ThinkwiseSettings {
+        spec: spec.clone(),
+        limits: file.spec.limits.clone(),
+        credentials: login.credentials,
+        ca_pem: login.ca_pem,
+        metadata_ttl: file.spec.audit.interval.0,
+        egress: EgressPolicy::default(),
+    })
+    .map_err(|failure| failure.message)?;
+    if let Some(source) = login.source {
+        portal = portal.with_credentials_source(source);
+    }
+    let found = probe(&portal, spec, problems).await;
+    Ok(found.map(|(interface, resolved)| report::lines(&interface, &resolved)))
 }
 
 /// Compares the spec with `$metadata`, then reads a row of the list and the row to which a request is bound.
@@ -92,64 +148,5 @@ async fn check_bound_row(portal: &ThinkwisePortal, catalog: &Catalog, interface:
         Ok(rows) if rows.is_empty() => Some(format!("{field}: {table} shows the portal user no row with that key")),
         Ok(_) => None,
         Err(failure) => Some(format!("{field}: {failure}")),
-    }
-}
-
-/// Credentials and CA from the command line, or else from where the issuer refers to.
-async fn portal_settings(arguments: &CheckArgs, file: &IssuerFile) -> Result<ThinkwiseSettings, CliError> {
-    if file.spec.r#type != PortalType::Thinkwise {
-        return Err(
-            "check supports issuers of type Thinkwise only: apply the issuer, and read its condition Ready".into()
-        );
-    }
-    let thinkwise = file.spec.thinkwise.clone().ok_or("spec.thinkwise is missing: type Thinkwise requires it")?;
-    let given = arguments.credentials.read()?;
-    let ca_given = arguments.credentials.read_ca()?;
-    let tls = thinkwise.tls.clone().unwrap_or_default();
-    let namespace = file.namespace.clone().unwrap_or_else(|| arguments.namespace.clone());
-    let needs_cluster = given.is_none() || (ca_given.is_none() && tls.ca_config_map_ref.is_some());
-    let cluster = if needs_cluster {
-        Some(
-            super::credentials::ClusterSource::connect(
-                arguments.context.as_deref(),
-                namespace,
-                file.kind == "TokenIssuer",
-            )
-            .await?,
-        )
-    } else {
-        None
-    };
-    let credentials = match (given, &cluster) {
-        (Some(given), _) => require_same_auth(given, &thinkwise)?,
-        (None, Some(cluster)) => cluster.credentials(&thinkwise.auth).await?,
-        (None, None) => return Err("no credentials are given".into()),
-    };
-    let ca_pem = match (ca_given, tls.ca_config_map_ref, &cluster) {
-        (Some(pem), _, _) => Some(pem),
-        (None, Some(reference), Some(cluster)) => Some(cluster.ca(&reference).await?),
-        _ => tls.ca_bundle,
-    };
-    let keep = file.spec.audit.interval.0;
-    Ok(ThinkwiseSettings {
-        spec: thinkwise,
-        limits: file.spec.limits.clone(),
-        credentials,
-        ca_pem,
-        metadata_ttl: keep,
-        egress: EgressPolicy::default(),
-    })
-}
-
-/// The credentials must be of the issuer's auth type; otherwise something else would be checked.
-fn require_same_auth(given: Credentials, spec: &Thinkwise) -> Result<Credentials, CliError> {
-    match (&given, &spec.auth.basic) {
-        (Credentials::Basic { .. }, None) => {
-            Err("the issuer logs in with OAuth2ClientCredentials: use --client-id instead of --username".into())
-        }
-        (Credentials::ClientCredentials { .. }, Some(_)) => {
-            Err("the issuer logs in with Basic: use --username instead of --client-id".into())
-        }
-        _ => Ok(given),
     }
 }

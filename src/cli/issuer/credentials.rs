@@ -42,8 +42,14 @@ impl ClusterSource {
             let password = SecretString::from(self.value(&data, &keys.name, &keys.password_key)?);
             return Ok(Credentials::Basic { username, password });
         }
+        if let Some(token) = &auth.token {
+            let keys = &token.secret_ref;
+            let data = self.secret(&keys.name).await?;
+            let token = SecretString::from(self.value(&data, &keys.name, &keys.token_key)?);
+            return Ok(Credentials::Token { token });
+        }
         let keys = auth.oauth2_client_credentials.as_ref().map(|oauth| &oauth.secret_ref);
-        let keys = keys.ok_or("spec.thinkwise.auth names no Secret: set basic or oauth2ClientCredentials")?;
+        let keys = keys.ok_or("the auth of the issuer names no Secret: set the field of its type, such as basic")?;
         let data = self.secret(&keys.name).await?;
         let client_id = self.value(&data, &keys.name, &keys.client_id_key)?;
         let client_secret = SecretString::from(self.value(&data, &keys.name, &keys.client_secret_key)?);
@@ -71,7 +77,9 @@ impl ClusterSource {
         let found = live_secret::get(&self.client, namespace.as_str(), name.as_str()).await;
         let found = found.map_err(|error| format!("the Secret {namespace}/{name}: {}", safe_error_message(&error)))?;
         let missing = || {
-            format!("the Secret {namespace}/{name} does not exist: create it, or log in with --username or --client-id")
+            format!(
+                "the Secret {namespace}/{name} does not exist: create it, or log in with --username, --client-id or --token-file"
+            )
         };
         let found = found.ok_or_else(missing)?;
         let labeled = found.metadata.labels.as_ref().and_then(|labels| labels.get(CREDENTIALS_LABEL));

@@ -2,13 +2,13 @@
 //!
 //! The issuer is printed to standard output, explanations to standard error. Changes nothing.
 
+use super::auth::build_auth;
+use super::manifest::{ManifestSpec, write_manifest};
+use super::next_steps::print_next_steps;
 use super::output::CertainNames;
-use crate::api::{
-    AccessToken, Audit, Auth, AuthType, Basic, BasicSecretRef, EditTask, Limits, OAuth2ClientCredentials,
-    OAuth2SecretRef, RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls, TokenSecretRef,
-};
-use crate::cli::args::DiscoverArgs;
+use crate::api::{Audit, EditTask, Limits, PortalType, RequestTask, RevokeTask, Table, Tasks, Thinkwise, Tls};
 use crate::cli::credentials::with_flag_names;
+use crate::cli::discover_args::DiscoverArgs;
 use crate::cli::error::CliError;
 use crate::portal::thinkwise::discovery::interface::Interface;
 use crate::portal::thinkwise::discovery::metadata::Catalog;
@@ -17,16 +17,23 @@ use crate::portal::thinkwise::discovery::resolve::resolve_with;
 use crate::portal::thinkwise::{ThinkwisePortal, ThinkwiseSettings};
 use crate::portal::{self, Credentials, EgressPolicy, Portal as _};
 
+const DEFAULT_APPLICATION: &str = "tcp";
+
 /// Reads a portal and prints an issuer for it.
 ///
 /// # Errors
 /// If the portal cannot be read, or if its table and tasks are ambiguous.
 pub async fn run(arguments: &DiscoverArgs) -> Result<(), CliError> {
+    arguments.validate()?;
+    if PortalType::from(arguments.portal_type) != PortalType::Thinkwise {
+        return super::discover_login::run(arguments).await;
+    }
     let credentials = arguments.credentials.read()?.ok_or(
         "credentials are missing: set --username with --password-file, or --client-id with --client-secret-file",
     )?;
     let ca_pem = arguments.credentials.read_ca()?;
-    let values = arguments.values.iter().map(|text| parse_value(text)).collect::<Result<Vec<_>, CliError>>()?;
+    let values =
+        arguments.thinkwise.values.iter().map(|text| parse_value(text)).collect::<Result<Vec<_>, CliError>>()?;
     let mut spec = build_spec(arguments, &credentials, ca_pem.as_deref())?;
     let keep = Audit::default().interval.0;
     let settings = ThinkwiseSettings {
@@ -59,9 +66,10 @@ pub async fn run(arguments: &DiscoverArgs) -> Result<(), CliError> {
             problems
         }
     };
-    print!("{}", super::manifest::write_manifest(arguments, &spec, &problems)?);
+    let unset: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    print!("{}", write_manifest(arguments, &ManifestSpec::thinkwise(&spec), &unset)?);
     if problems.is_empty() {
-        super::output::print_next_steps(arguments);
+        print_next_steps(arguments);
         return Ok(());
     }
     super::output::print_problems(&problems);
@@ -111,9 +119,9 @@ fn build_spec(
     credentials: &Credentials,
     ca_pem: Option<&str>,
 ) -> Result<Thinkwise, CliError> {
-    let request = RequestTask { name: arguments.request.clone(), ..RequestTask::default() };
-    let edit = EditTask { name: arguments.edit_description.clone(), ..EditTask::default() };
-    let revoke = RevokeTask { name: arguments.revoke.clone(), ..RevokeTask::default() };
+    let request = RequestTask { name: arguments.thinkwise.request.clone(), ..RequestTask::default() };
+    let edit = EditTask { name: arguments.thinkwise.edit_description.clone(), ..EditTask::default() };
+    let revoke = RevokeTask { name: arguments.thinkwise.revoke.clone(), ..RevokeTask::default() };
     let tasks = Tasks {
         request: request.name.is_some().then_some(request),
         edit_description: edit.name.is_some().then_some(edit),
@@ -127,39 +135,11 @@ fn build_spec(
     }
     Ok(Thinkwise {
         url,
-        application: arguments.application.clone(),
+        application: arguments.thinkwise.application.clone().unwrap_or_else(|| DEFAULT_APPLICATION.to_owned()),
         allow_insecure_http: arguments.allow_insecure_http,
         auth: build_auth(arguments, credentials),
         tls: ca_pem.map(|pem| Tls { ca_bundle: Some(pem.to_owned()), ..Tls::default() }),
-        table: arguments.table.clone().map(|name| Table { name: Some(name), ..Table::default() }),
+        table: arguments.thinkwise.table.clone().map(|name| Table { name: Some(name), ..Table::default() }),
         tasks: (tasks != Tasks::default()).then_some(tasks),
     })
-}
-
-fn build_auth(arguments: &DiscoverArgs, credentials: &Credentials) -> Auth {
-    let name = arguments.secret_name.clone();
-    match credentials {
-        Credentials::Basic { .. } => Auth {
-            r#type: AuthType::Basic,
-            basic: Some(Basic { secret_ref: BasicSecretRef::named(name) }),
-            oauth2_client_credentials: None,
-            token: None,
-        },
-        Credentials::ClientCredentials { .. } => Auth {
-            r#type: AuthType::OAuth2ClientCredentials,
-            oauth2_client_credentials: Some(OAuth2ClientCredentials {
-                secret_ref: OAuth2SecretRef::named(name),
-                token_url: arguments.token_url.clone(),
-                scopes: arguments.scopes.clone(),
-            }),
-            basic: None,
-            token: None,
-        },
-        Credentials::Token { .. } => Auth {
-            r#type: AuthType::Token,
-            token: Some(AccessToken { secret_ref: TokenSecretRef::named(name) }),
-            oauth2_client_credentials: None,
-            basic: None,
-        },
-    }
 }

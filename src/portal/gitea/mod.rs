@@ -5,13 +5,16 @@
 //! functions `ListAccessTokens`, `CreateAccessToken` and `DeleteAccessToken` in `routers/api/v1/user/app.go` of Gitea
 //! 1.26; Forgejo's are the same.
 
+mod account;
 mod errors;
 #[cfg(test)]
 mod fuzz;
+mod inspect;
 mod list;
 mod tokens;
 
 use self::errors::{ErrorContext, NAMES, Operation, explain};
+pub(super) use self::inspect::{inspect, places};
 use super::rest::{Answer, Method, RestClient, RestSettings, basic, invalid_spec};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
@@ -46,31 +49,32 @@ impl fmt::Debug for GiteaPortal {
     }
 }
 
+/// Creates the HTTP client; sends nothing.
+fn client(spec: &Gitea, settings: PortalSettings<'_>) -> Result<RestClient, PortalError> {
+    let PortalSettings { limits, credentials, ca_pem, egress, .. } = settings;
+    let Credentials::Basic { username, password } = credentials else {
+        return Err(invalid_spec("Gitea lets only HTTP Basic create tokens: set spec.gitea.auth.type to Basic"));
+    };
+    let headers = basic(&username, &password)?;
+    let (limits, ca_pem, connection) = (&limits, ca_pem.as_deref(), spec.connection());
+    RestClient::new(RestSettings { names: &NAMES, connection, limits, headers, ca_pem, egress })
+}
+
 impl GiteaPortal {
     /// Creates a client; sends nothing.
     ///
     /// # Errors
     /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
-        let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
-        let spec = spec.gitea.clone().ok_or_else(|| invalid_spec("spec.gitea is missing: type Gitea requires it"))?;
-        let Credentials::Basic { username, password } = credentials else {
-            return Err(invalid_spec("Gitea lets only HTTP Basic create tokens: set spec.gitea.auth.type to Basic"));
-        };
+        let spec = settings.spec.gitea.clone();
+        let spec = spec.ok_or_else(|| invalid_spec("spec.gitea is missing: type Gitea requires it"))?;
         // The id of a token would otherwise be taken for the name of the user, who identifies no token.
         if spec.user.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(invalid_spec(
                 "spec.gitea.user consists of digits only, as the ids of tokens do: use another user",
             ));
         }
-        let client = RestClient::new(RestSettings {
-            names: &NAMES,
-            connection: spec.connection(),
-            limits: &limits,
-            headers: basic(&username, &password)?,
-            ca_pem: ca_pem.as_deref(),
-            egress,
-        })?;
+        let client = client(&spec, settings)?;
         // The list of a user is the same for everyone who may read it.
         let location = RecordedPortal {
             kind: PortalType::Gitea,

@@ -9,13 +9,16 @@
 //! A token that was revoked on GitLab's pages stays in the list (`revoke!`, which only sets `revoked`). Here it counts as
 //! absent, since it cannot log in (`active` in `app/models/deploy_token.rb`).
 
+mod account;
 mod errors;
 #[cfg(test)]
 mod fuzz;
+mod inspect;
 mod list;
 mod tokens;
 
 use self::errors::{ErrorContext, NAMES, Operation, explain};
+pub(super) use self::inspect::{inspect, places};
 use super::rest::{Answer, Method, RestClient, RestSettings, access_token, invalid_spec, validity};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
@@ -54,31 +57,30 @@ impl fmt::Debug for GitLabPortal {
     }
 }
 
+/// Creates the HTTP client; sends nothing.
+fn client(spec: &GitLab, settings: PortalSettings<'_>) -> Result<RestClient, PortalError> {
+    let PortalSettings { limits, credentials, ca_pem, egress, .. } = settings;
+    let Credentials::Token { token } = credentials else {
+        return Err(invalid_spec("GitLab requires an access token: set spec.gitlab.auth.type to Token"));
+    };
+    let headers = access_token(PRIVATE_TOKEN, &token)?;
+    let (limits, ca_pem, connection) = (&limits, ca_pem.as_deref(), spec.connection());
+    RestClient::new(RestSettings { names: &NAMES, connection, limits, headers, ca_pem, egress })
+}
+
 impl GitLabPortal {
     /// Creates a client; sends nothing.
     ///
     /// # Errors
     /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
-        let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
-        let spec =
-            spec.gitlab.clone().ok_or_else(|| invalid_spec("spec.gitlab is missing: type GitLab requires it"))?;
-        let Credentials::Token { token } = credentials else {
-            return Err(invalid_spec("GitLab requires an access token: set spec.gitlab.auth.type to Token"));
-        };
+        let spec = settings.spec.gitlab.clone();
+        let spec = spec.ok_or_else(|| invalid_spec("spec.gitlab is missing: type GitLab requires it"))?;
         if spec.project.is_some() == spec.group.is_some() {
             return Err(invalid_spec("set spec.gitlab.project or spec.gitlab.group, not both"));
         }
-        let connection = spec.connection();
-        let scope = connection.scope.to_string();
-        let client = RestClient::new(RestSettings {
-            names: &NAMES,
-            connection,
-            limits: &limits,
-            headers: access_token(PRIVATE_TOKEN, &token)?,
-            ca_pem: ca_pem.as_deref(),
-            egress,
-        })?;
+        let scope = spec.connection().scope.to_string();
+        let client = client(&spec, settings)?;
         // The list is the same for everyone who may read it.
         let user = scope.clone();
         let location = RecordedPortal { kind: PortalType::GitLab, url: spec.url.clone(), scope, user };

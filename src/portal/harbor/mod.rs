@@ -12,13 +12,16 @@
 //! is named. What a call that fails has changed is undone: it is a transaction, and the response is sent after it
 //! (`src/server/middleware/transaction/transaction.go`).
 
+mod account;
 mod errors;
 #[cfg(test)]
 mod fuzz;
+mod inspect;
 mod list;
 mod robots;
 
 use self::errors::{ErrorContext, NAMES, Operation, explain};
+pub(super) use self::inspect::{inspect, places};
 use super::rest::{Answer, Matching, Method, RestClient, RestSettings, basic, invalid_spec, validity};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
@@ -64,18 +67,26 @@ impl fmt::Debug for HarborPortal {
     }
 }
 
+/// Creates the HTTP client; sends nothing.
+fn client(spec: &Harbor, settings: PortalSettings<'_>) -> Result<RestClient, PortalError> {
+    let PortalSettings { limits, credentials, ca_pem, egress, .. } = settings;
+    let Credentials::Basic { username, password } = credentials else {
+        return Err(invalid_spec("Harbor requires HTTP Basic: set spec.harbor.auth.type to Basic"));
+    };
+    let mut headers = basic(&username, &password)?;
+    headers.insert(IS_RESOURCE_NAME, HeaderValue::from_static("true"));
+    let (limits, ca_pem, connection) = (&limits, ca_pem.as_deref(), spec.connection());
+    RestClient::new(RestSettings { names: &NAMES, connection, limits, headers, ca_pem, egress })
+}
+
 impl HarborPortal {
     /// Creates a client; sends nothing.
     ///
     /// # Errors
     /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
-        let PortalSettings { spec, limits, credentials, ca_pem, egress } = settings;
-        let spec =
-            spec.harbor.clone().ok_or_else(|| invalid_spec("spec.harbor is missing: type Harbor requires it"))?;
-        let Credentials::Basic { username, password } = credentials else {
-            return Err(invalid_spec("Harbor requires HTTP Basic: set spec.harbor.auth.type to Basic"));
-        };
+        let spec = settings.spec.harbor.clone();
+        let spec = spec.ok_or_else(|| invalid_spec("spec.harbor is missing: type Harbor requires it"))?;
         match spec.level {
             HarborLevel::Project if spec.project.is_none() => {
                 return Err(invalid_spec("spec.harbor.project is missing: level Project requires it"));
@@ -85,18 +96,8 @@ impl HarborPortal {
             }
             HarborLevel::Project | HarborLevel::System => {}
         }
-        let mut headers = basic(&username, &password)?;
-        headers.insert(IS_RESOURCE_NAME, HeaderValue::from_static("true"));
-        let connection = spec.connection();
-        let scope = connection.scope.to_string();
-        let client = RestClient::new(RestSettings {
-            names: &NAMES,
-            connection,
-            limits: &limits,
-            headers,
-            ca_pem: ca_pem.as_deref(),
-            egress,
-        })?;
+        let scope = spec.connection().scope.to_string();
+        let client = client(&spec, settings)?;
         // The list is the same for everyone who may read it.
         let user = scope.clone();
         let location = RecordedPortal { kind: PortalType::Harbor, url: spec.url.clone(), scope, user };

@@ -71,6 +71,14 @@ impl RestClient {
         Ok(Self { client, names, base, headers, credentials_source, first_byte_timeout, request_timeout })
     }
 
+    /// Names another source of the credentials in messages, if there is one: a command reads no Secret.
+    pub fn with_credentials_source(mut self, source: Option<String>) -> Self {
+        if let Some(source) = source {
+            self.credentials_source = source;
+        }
+        self
+    }
+
     /// The source of the credentials; human-readable.
     pub fn credentials_source(&self) -> &str {
         &self.credentials_source

@@ -4,11 +4,13 @@
 mod client;
 mod errors;
 mod json;
+mod read;
 mod rows;
 
 pub(super) use self::client::{Answer, Method, RestClient, RestSettings, access_token, basic};
 pub(super) use self::errors::{Refusal, invalid_response, invalid_spec};
 pub(super) use self::json::{json, token_secret, validity};
+pub(super) use self::read::Document;
 pub(super) use self::rows::{Matching, is_id, total_count};
 
 use super::transport::ConnectionFields;

@@ -1,0 +1,96 @@
+//! What a portal says about a login, for people. It is read by commands that change nothing.
+
+use super::{Portal, PortalError, PortalInterface, PortalSettings};
+use crate::domain::model::token::RowQuery;
+use crate::sanitize::sanitize;
+
+/// What a portal is inspected with.
+#[derive(Debug)]
+pub struct InspectionSettings<'a> {
+    pub portal: PortalSettings<'a>,
+    /// The source of the credentials for messages, if it is not the issuer's Secret.
+    pub credentials_source: Option<String>,
+}
+
+/// A line about a login.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What it is about, such as `login`.
+    pub name: &'static str,
+    /// Human-readable, without control characters.
+    pub text: String,
+}
+
+/// What is known of an issuer's login before the first request.
+#[derive(Debug, Default)]
+pub struct Inspection {
+    pub facts: Vec<Fact>,
+    /// What prevents the issuer from working, with what to do.
+    pub problems: Vec<String>,
+    /// How the portal is used, if the login is accepted.
+    pub interface: Option<PortalInterface>,
+}
+
+impl Inspection {
+    /// Adds a line. It may contain text of the portal.
+    pub(super) fn add_fact(&mut self, name: &'static str, text: impl AsRef<str>) {
+        self.facts.push(Fact { name, text: sanitize(text.as_ref()) });
+    }
+
+    /// Adds a line with what the portal says, or else that it is not known, and why.
+    pub(super) fn add_or_unknown(&mut self, name: &'static str, text: Result<String, &str>) {
+        match text {
+            Ok(text) => self.add_fact(name, text),
+            Err(why) => self.add_fact(name, format!("not known: {why}")),
+        }
+    }
+
+    /// Adds a problem once: the same failure may concern several reads.
+    pub(super) fn add_problem(&mut self, problem: impl Into<String>) {
+        let problem = problem.into();
+        if !self.problems.contains(&problem) {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Reads how the portal is used and whether its list can be read.
+    pub(super) async fn read_list(&mut self, portal: &dyn Portal) {
+        match portal.resolve().await {
+            Ok(interface) => self.interface = Some(interface),
+            Err(failure) => self.add_problem(failure.message),
+        }
+        match portal.list(&RowQuery::Probe).await {
+            Ok(_) => self.add_fact("list", "can be read"),
+            Err(failure) => {
+                self.add_fact("list", "cannot be read");
+                self.add_problem(failure.message);
+            }
+        }
+    }
+}
+
+/// What a login may manage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The tokens of this user.
+    User(String),
+    /// The tokens of a project. The registry is the part in front of the names of its images, if the portal says so.
+    Project { name: String, registry: Option<String> },
+    /// The tokens of a group.
+    Group { name: String, registry: Option<String> },
+    /// The tokens of the whole portal.
+    System,
+}
+
+/// The places that a login may manage, and who it is.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Who logs in; human-readable.
+    pub login: String,
+    pub places: Vec<Place>,
+    /// Whether there may be others: lists are read up to a limit.
+    pub is_partial: bool,
+}
+
+/// The result of reading places.
+pub type PlacesResult = Result<Places, PortalError>;
