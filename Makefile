@@ -7,10 +7,10 @@ help: ## List the targets
 build: ## Build the operator (release)
 	cargo build --release --locked --bin registry-token-operator
 
-demo: ## Show the lifecycle of a token; KEEP=1: keep it running; CONTEXT=name: use that cluster; PROFILE=name: use another portal (PROFILE=list lists them)
+demo: ## Show the lifecycle of a token; KEEP=1: keep it running; CONTEXT=name: use that cluster; PROFILE=name: use another portal (PROFILE=list lists them); PORTAL=gitea: use a real Gitea (built once and cached)
 	$(if $(CONTEXT),,@tests/support/control_plane/build.sh >/dev/null)
 	cargo build --locked --bin registry-token-operator --example fake-portal --example demo
-	cargo run --quiet --locked --example demo -- $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(filter list,$(PROFILE)),--list-profiles,$(if $(PROFILE),--profile $(PROFILE)))
+	$(if $(PORTAL),GITEA=$$(tests/support/gitea/build.sh)) cargo run --quiet --locked --example demo -- $(if $(KEEP),--keep) $(if $(CONTEXT),--context $(CONTEXT)) $(if $(PORTAL),--portal $(PORTAL)) $(if $(filter list,$(PROFILE)),--list-profiles,$(if $(PROFILE),--profile $(PROFILE)))
 
 test: ## Run all tests; prints one line of counts at the end
 	@tests/support/control_plane/build.sh >/dev/null

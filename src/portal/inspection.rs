@@ -2,7 +2,7 @@
 
 use super::{Portal, PortalError, PortalInterface, PortalSettings};
 use crate::domain::model::token::RowQuery;
-use crate::sanitize::sanitize;
+use crate::sanitize::{sanitize, strip_control};
 
 /// What a portal is inspected with.
 #[derive(Debug)]
@@ -45,9 +45,9 @@ impl Inspection {
         }
     }
 
-    /// Adds a problem once: the same failure may concern several reads.
-    pub(super) fn add_problem(&mut self, problem: impl Into<String>) {
-        let problem = problem.into();
+    /// Adds a problem once: the same failure may concern several reads. It may contain text of the portal.
+    pub(super) fn add_problem(&mut self, problem: impl AsRef<str>) {
+        let problem = strip_control(problem.as_ref());
         if !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
@@ -94,3 +94,24 @@ pub struct Places {
 
 /// The result of reading places.
 pub type PlacesResult = Result<Places, PortalError>;
+
+#[cfg(test)]
+mod fuzz {
+    use super::*;
+    use crate::sanitize::fuzz::assert_sanitized;
+
+    #[test]
+    fn no_text_of_a_portal_is_shown_as_it_is() {
+        bolero::check!().with_type::<String>().for_each(|text| {
+            let mut inspection = Inspection::default();
+            inspection.add_fact("login", text);
+            inspection.add_or_unknown("version", Ok(text.clone()));
+            inspection.add_problem(text);
+            inspection.add_problem(text);
+            for fact in &inspection.facts {
+                assert_sanitized(&fact.text);
+            }
+            assert_eq!(inspection.problems, [strip_control(text)]);
+        });
+    }
+}

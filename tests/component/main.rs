@@ -3,6 +3,8 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first failure")]
 
+#[path = "commands/mod.rs"]
+mod commands;
 #[path = "connections.rs"]
 mod connections;
 #[path = "../support/control_plane/mod.rs"]

@@ -4,6 +4,12 @@
 mod control_plane;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
+#[path = "../support/gitea/mod.rs"]
+#[allow(clippy::expect_used, reason = "the demo ends if Gitea does not start")]
+mod gitea;
+#[path = "../support/gitea/with_image.rs"]
+#[allow(clippy::expect_used, reason = "the demo ends if Gitea does not start")]
+mod gitea_with_image;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;
 #[path = "../support/oci_client/mod.rs"]
@@ -11,12 +17,14 @@ mod pull;
 
 mod cluster;
 mod demo_log;
+mod gitea_lifecycle;
+mod gitea_portal;
 mod lifecycle;
 mod manifests;
 mod namespaces;
 mod readme;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use cluster::{Cluster, binary};
 use demo_log::DemoLog;
 use fake_portal::{FakePortal, Operation, Profile};
@@ -37,9 +45,19 @@ struct Arguments {
     /// Use a portal of this profile, and an issuer with only what is necessary.
     #[arg(long)]
     profile: Option<String>,
+    /// Use this real portal instead of the fake one; GITEA names the folder with its program.
+    #[arg(long, value_enum, conflicts_with = "profile")]
+    portal: Option<RealPortal>,
     /// Print the profiles and exit.
     #[arg(long)]
     list_profiles: bool,
+}
+
+/// A portal that others wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum RealPortal {
+    /// Gitea, with its container registry.
+    Gitea,
 }
 
 #[tokio::main]
@@ -66,33 +84,56 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments, show: &mut DemoLog) -> Result<(), String> {
+    if arguments.portal == Some(RealPortal::Gitea) {
+        return gitea_portal::run(&arguments, show).await;
+    }
     // Before a cluster is started needlessly.
     let manifests = Manifests::of(arguments.profile.as_deref())?;
     show.step("1. A cluster, a portal with a registry behind it, and the operator");
+    let (cluster, operator) = start(&arguments).await?;
+    let portal = FakePortal::start(manifests.config()).await;
+    println!("portal {}, registry {}", portal.portal_url(), portal.registry_host());
+
+    println!("{manifests}");
+    let shown = until_interrupted(run_steps(show, &cluster, &portal, &manifests, arguments.keep)).await;
+    finish(&arguments, show, &cluster, operator, shown)
+}
+
+/// Starts a control plane, or uses a cluster, and starts the operator.
+async fn start(arguments: &Arguments) -> Result<(Cluster, Operator), String> {
     let cluster = match &arguments.context {
         Some(context) => Cluster::of_context(context)?,
         None => Cluster::own().await?,
     };
-    let portal = FakePortal::start(manifests.config()).await;
     let options = Options { log: "info", ..Options::default() };
     let binary = binary()?;
-    let operator = match Operator::start(&binary, &cluster.operator_kubeconfig, &options).await {
-        Ok(operator) => operator,
+    match Operator::start(&binary, &cluster.operator_kubeconfig, &options).await {
+        Ok(operator) => Ok((cluster, operator)),
         Err(error) => {
             // No object has a finalizer yet.
             cluster.clean_up()?;
-            return Err(error.to_string());
+            Err(error.to_string())
         }
-    };
-    println!("portal {}, registry {}", portal.portal_url(), portal.registry_host());
+    }
+}
 
-    println!("{manifests}");
-    // Whatever happens, everything is cleaned up: Ctrl-C ends the steps here, too.
-    let shown = tokio::select! {
+/// Whatever happens, everything is cleaned up: Ctrl-C ends the steps here, too.
+async fn until_interrupted(steps: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    tokio::select! {
         biased;
-        shown = run_steps(show, &cluster, &portal, &manifests, arguments.keep) => shown,
+        shown = steps => shown,
         _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
-    };
+    }
+}
+
+/// Deletes what the demo created, while the operator still runs.
+fn finish(
+    arguments: &Arguments,
+    show: &mut DemoLog,
+    cluster: &Cluster,
+    operator: Operator,
+    shown: Result<(), String>,
+) -> Result<(), String> {
     let cleaned = cluster.clean_up();
     if arguments.context.is_some() {
         show.check(cleaned.is_ok(), "everything that the demo created is deleted, except the CRDs");

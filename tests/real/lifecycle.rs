@@ -2,9 +2,10 @@
 
 use crate::control_plane::{ControlPlane, Options};
 use crate::fixture::{condition, start_operator, token};
+use crate::gitea_with_image::PULLER;
 use crate::helpers::{current, current_id};
 use crate::operator_process::install;
-use crate::stage::{PULLER, Stage};
+use crate::stage::Stage;
 use kube::api::DeleteParams;
 use serde_json::json;
 

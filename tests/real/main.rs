@@ -18,6 +18,8 @@ mod fake_portal;
 mod fixture;
 #[path = "../support/gitea/mod.rs"]
 mod gitea;
+#[path = "../support/gitea/with_image.rs"]
+mod gitea_with_image;
 #[path = "../integration/helpers.rs"]
 mod helpers;
 mod kills;

@@ -3,19 +3,12 @@
 use crate::control_plane::{ControlPlane, eventually};
 use crate::fake_portal::{Config, FakePortal};
 use crate::fixture::{LIMIT, Team};
-use crate::gitea::{Gitea, GiteaToken, User};
+use crate::gitea::{Gitea, GiteaToken};
+use crate::gitea_with_image::{self, IMAGE, LAYER, OPERATOR, PULLER};
 use crate::pull;
 use serde_json::json;
 
-/// The user to whom the tokens belong.
-pub const PULLER: User = User { name: "image-puller", password: "of-the-puller-1" };
-/// The user who pushes the image.
-const VENDOR: User = User { name: "vendor", password: "of-the-vendor-1" };
-const IMAGE: &str = "vendor/app:1";
-const LAYER: &[u8] = b"the program";
-
-/// The tokens that nobody but their user may delete: the login of the operator, and more than one page of other tokens.
-const OPERATOR: &str = "login of the operator";
+/// The tokens that only their user may delete, besides the login of the operator: more than one page of them.
 const COLLEAGUE: &str = "of a colleague";
 const COLLEAGUES: usize = 60;
 
@@ -25,12 +18,8 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The operator logs in with an access token, as docs/gitea.md says. The first user is an administrator: not its user.
     pub async fn new(control_plane: &'static ControlPlane, name: &str) -> Self {
-        let gitea = Gitea::start(&[VENDOR, PULLER]).await;
-        let login = (VENDOR.name, VENDOR.password);
-        pull::push_image(login, &gitea.host(), IMAGE, gitea.ca_pem(), LAYER).await.expect("pushed");
-        let password = gitea.create_token(PULLER, OPERATOR, "write:user");
+        let (gitea, password) = gitea_with_image::start().await;
         for number in 0..COLLEAGUES {
             gitea.request_token(PULLER, &format!("laptop {number} {COLLEAGUE}")).await;
         }

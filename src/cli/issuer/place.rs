@@ -3,6 +3,7 @@
 use crate::api::{HarborLevel, IssuerSpec, Registry, Tls};
 use crate::cli::discover_args::PlaceArgs;
 use crate::portal::inspection::{Place, Places};
+use crate::sanitize::sanitize;
 
 /// How many places are listed.
 pub(crate) const MAX_SHOWN: usize = 20;
@@ -82,7 +83,7 @@ pub(crate) fn describe(place: &Place) -> String {
 
 fn unclear(field: &str, flag: &str, names: &[String], found: &Places) -> String {
     let more = if found.is_partial || names.len() > MAX_SHOWN { ", and others" } else { "" };
-    let shown: Vec<&str> = names.iter().take(MAX_SHOWN).map(String::as_str).collect();
+    let shown: Vec<String> = names.iter().take(MAX_SHOWN).map(|name| sanitize(name)).collect();
     if shown.is_empty() {
         let missing = "the login may manage the tokens of none that was found";
         return format!("{field}: {missing}: use {flag}, or another login");

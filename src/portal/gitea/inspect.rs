@@ -5,6 +5,7 @@ use super::{GiteaPortal, client};
 use crate::portal::inspection::{Inspection, InspectionSettings, Place, Places, PlacesResult};
 use crate::portal::rest::invalid_spec;
 use crate::portal::{Credentials, PortalError};
+use crate::sanitize::sanitize;
 use secrecy::SecretString;
 
 /// Reads what the login of an issuer may do. Changes nothing.
@@ -119,5 +120,5 @@ fn describe(method: &LoginMethod) -> String {
 }
 
 fn list(scopes: &[String]) -> String {
-    if scopes.is_empty() { "none".to_owned() } else { scopes.join(", ") }
+    if scopes.is_empty() { "none".to_owned() } else { sanitize(&scopes.join(", ")) }
 }

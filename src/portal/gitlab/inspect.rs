@@ -5,6 +5,7 @@ use super::{GitLabPortal, client};
 use crate::portal::PortalError;
 use crate::portal::inspection::{Inspection, InspectionSettings, Place, Places, PlacesResult};
 use crate::portal::rest::invalid_spec;
+use crate::sanitize::sanitize;
 
 /// Access levels (`lib/gitlab/access.rb`).
 const MAINTAINER: i64 = 40;
@@ -142,7 +143,7 @@ impl Login {
         if !has_api && !token.scopes.iter().any(|scope| scope == "granular") {
             inspection.add_problem(format!(
                 "spec.gitlab.auth: the access token has the scopes {}: create one with the scope {API_SCOPE}",
-                token.scopes.join(", ")
+                sanitize(&token.scopes.join(", "))
             ));
         }
     }
