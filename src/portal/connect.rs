@@ -1,6 +1,6 @@
 //! Creates the client of an issuer's portal: the only place that knows every type of portal. Commands inspect a portal here.
 
-use super::inspection::{Inspection, InspectionSettings, PlacesResult};
+use super::inspection::{Inspection, InspectionSettings, Places, PlacesResult};
 use super::rate_limit::Limiter;
 use super::settings::PortalSettings;
 use super::{Claim, Delivery, LimitedPortal, OnCall, Portal, PortalError};
@@ -46,12 +46,13 @@ pub async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, Por
 /// # Errors
 /// If the login is rejected, or the type of portal is discovered instead.
 pub async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
-    match settings.portal.spec.r#type {
+    let found = match settings.portal.spec.r#type {
         PortalType::Thinkwise => Err(not_inspected()),
         PortalType::Gitea => super::gitea::places(settings).await,
         PortalType::GitLab => super::gitlab::places(settings).await,
         PortalType::Harbor => super::harbor::places(settings).await,
-    }
+    };
+    found.map(Places::without_hidden_characters)
 }
 
 fn not_inspected() -> PortalError {

@@ -92,6 +92,24 @@ pub struct Places {
     pub is_partial: bool,
 }
 
+impl Places {
+    /// Leaves out what nobody can read as it is, such as names with control characters: they would be in a manifest.
+    pub(super) fn without_hidden_characters(mut self) -> Self {
+        let length = self.places.len();
+        let is_plain = |text: &String| strip_control(text) == *text;
+        self.places.retain(|place| match place {
+            Place::System => true,
+            Place::User(name) => is_plain(name),
+            Place::Project { name, registry } | Place::Group { name, registry } => {
+                is_plain(name) && registry.as_ref().is_none_or(is_plain)
+            }
+        });
+        self.is_partial |= self.places.len() < length;
+        self.login = sanitize(&self.login);
+        self
+    }
+}
+
 /// The result of reading places.
 pub type PlacesResult = Result<Places, PortalError>;
 
@@ -112,6 +130,13 @@ mod fuzz {
                 assert_sanitized(&fact.text);
             }
             assert_eq!(inspection.problems, [strip_control(text)]);
+            let named =
+                [Place::User(text.clone()), Place::Project { name: "a".to_owned(), registry: Some(text.clone()) }];
+            let places = Places { login: text.clone(), places: named.into(), is_partial: false };
+            let places = places.without_hidden_characters();
+            assert_sanitized(&places.login);
+            let expected = if strip_control(text) == *text { (2, false) } else { (0, true) };
+            assert_eq!((places.places.len(), places.is_partial), expected);
         });
     }
 }

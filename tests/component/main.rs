@@ -17,6 +17,8 @@ mod delivery;
 mod fake_portal;
 #[path = "../support/fake_portal/self_test.rs"]
 mod fake_portal_tests;
+#[path = "fixed_api.rs"]
+mod fixed_api;
 #[path = "gitea_client/mod.rs"]
 mod gitea_client;
 #[path = "gitlab_client/mod.rs"]
@@ -37,3 +39,5 @@ mod proxies;
 mod raw_server;
 #[path = "registry/mod.rs"]
 mod registry;
+#[path = "rest_bad_input.rs"]
+mod rest_bad_input;

@@ -23,7 +23,7 @@ pub(crate) fn lines(capabilities: &Capabilities) -> Vec<(&'static str, String)> 
         || "tokens do not expire".to_owned(),
         |validity| format!("tokens expire after {}, and are rotated when a third of it is left", days(validity)),
     );
-    let mut lines = vec![("descriptions", edit.to_owned())];
+    let mut lines = vec![("edit", edit.to_owned())];
     if let Some(most) = capabilities.description_max {
         lines.push(("length", format!("at most {most} characters, including the operator's marker")));
     }

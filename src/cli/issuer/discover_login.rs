@@ -10,7 +10,6 @@ use crate::cli::credentials::with_flag_names;
 use crate::cli::discover_args::{DiscoverArgs, PortalTypeArg};
 use crate::cli::error::CliError;
 use crate::portal::inspection::Places;
-use crate::sanitize::sanitize;
 use serde_json::json;
 
 /// Reads a portal and prints an issuer for it.
@@ -100,13 +99,13 @@ fn is_complete(spec: &IssuerSpec) -> bool {
 }
 
 fn print_found(arguments: &DiscoverArgs, found: &Places) {
-    eprintln!("{:?} at {}, {}", arguments.portal_type, arguments.url, sanitize(&found.login));
+    eprintln!("{:?} at {}, {}", arguments.portal_type, arguments.url, found.login);
     eprintln!("\nThe login may manage the tokens of");
     if found.places.is_empty() {
         eprintln!("  none that was found");
     }
     for place in found.places.iter().take(MAX_SHOWN) {
-        eprintln!("  {}", sanitize(&describe(place)));
+        eprintln!("  {}", describe(place));
     }
     if found.is_partial || found.places.len() > MAX_SHOWN {
         eprintln!("  and others");

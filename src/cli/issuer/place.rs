@@ -3,7 +3,6 @@
 use crate::api::{HarborLevel, IssuerSpec, Registry, Tls};
 use crate::cli::discover_args::PlaceArgs;
 use crate::portal::inspection::{Place, Places};
-use crate::sanitize::sanitize;
 
 /// How many places are listed.
 pub(crate) const MAX_SHOWN: usize = 20;
@@ -26,6 +25,7 @@ pub(crate) fn choose(
     }
     if let Some(harbor) = &mut spec.harbor {
         harbor.level = arguments.level.map(Into::into).unwrap_or_default();
+        (harbor.project, harbor.projects) = (None, None);
         match (harbor.level, &arguments.projects[..]) {
             (HarborLevel::System, []) => unset.push(
                 "spec.harbor.projects: use --project for each project that the tokens may access, or --project '*' for all".to_owned(),
@@ -83,7 +83,7 @@ pub(crate) fn describe(place: &Place) -> String {
 
 fn unclear(field: &str, flag: &str, names: &[String], found: &Places) -> String {
     let more = if found.is_partial || names.len() > MAX_SHOWN { ", and others" } else { "" };
-    let shown: Vec<String> = names.iter().take(MAX_SHOWN).map(|name| sanitize(name)).collect();
+    let shown: Vec<&str> = names.iter().take(MAX_SHOWN).map(String::as_str).collect();
     if shown.is_empty() {
         let missing = "the login may manage the tokens of none that was found";
         return format!("{field}: {missing}: use {flag}, or another login");
@@ -191,6 +191,7 @@ mod tests {
         let system = PlaceArgs { level: Some(crate::cli::discover_args::LevelArg::System), ..arguments(&["a", "b"]) };
         assert_eq!(choose(&mut harbor, &system, &found(vec![]), None), Vec::<String>::new());
         let harbor_spec = harbor.harbor.as_ref().expect("set");
+        assert_eq!(harbor_spec.project, None);
         assert_eq!(
             (harbor_spec.level, harbor_spec.projects.clone()),
             (HarborLevel::System, Some(vec!["a".into(), "b".into()]))

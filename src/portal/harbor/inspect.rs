@@ -3,12 +3,16 @@
 use super::account::{Account, Permissions, User};
 use super::{HarborPortal, client};
 use crate::api::{HarborLevel, HarborPermission};
-use crate::portal::PortalError;
 use crate::portal::inspection::{Inspection, InspectionSettings, Place, Places, PlacesResult};
 use crate::portal::rest::invalid_spec;
+use crate::portal::{Credentials, PortalError};
 
 /// The operator's calls, and the permissions that Harbor requires for them (`src/server/v2.0/handler/robot.go`).
 const REQUIRED: [&str; 4] = ["create", "read", "list", "delete"];
+/// What is between project and name of a robot account of a project (`populate` in `src/controller/robot/controller.go`).
+const PROJECT_SEPARATOR: char = '+';
+/// Issue 21406 of goharbor/harbor.
+const ROBOT_OF_SYSTEM: &str = "a robot account of the system logs in, and some versions of Harbor, such as 2.12, do not let it create robot accounts of a project: if requests are denied, use one of the project, or a user";
 /// How many projects are read at most.
 const MAX_PROJECTS: usize = 20;
 /// The entry of `projects` that means all of them.
@@ -20,6 +24,10 @@ const ALL_PROJECTS: &str = "*";
 /// As [`HarborPortal::new`].
 pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, PortalError> {
     let InspectionSettings { portal: settings, credentials_source } = settings;
+    let username = match &settings.credentials {
+        Credentials::Basic { username, .. } => username.clone(),
+        _ => String::new(),
+    };
     let mut portal = HarborPortal::new(settings)?;
     portal.client = portal.client.with_credentials_source(credentials_source);
     let mut inspection = Inspection::default();
@@ -30,6 +38,9 @@ pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Resu
             return Ok(inspection);
         }
     };
+    if user.is_none() && portal.project().is_some() && !username.contains(PROJECT_SEPARATOR) {
+        inspection.add_fact("note", ROBOT_OF_SYSTEM);
+    }
     if let Err(failure) = portal.add_login(&mut inspection, user.as_ref()).await {
         inspection.add_problem(failure.message);
     }
@@ -90,6 +101,7 @@ impl HarborPortal {
             HarborLevel::Project => self.spec.project.as_deref(),
             HarborLevel::System => None,
         };
+        self.add_superfluous(inspection);
         let Some(name) = project else {
             self.add_system(inspection, &account, user).await?;
             return self.add_projects_of_system(inspection, &account, user).await;
@@ -104,6 +116,18 @@ impl HarborPortal {
             }
         }
         Ok(())
+    }
+
+    /// Adds the field of the other level, with which the API server rejects the issuer.
+    fn add_superfluous(&self, inspection: &mut Inspection) {
+        let (field, is_set, level) = match self.spec.level {
+            HarborLevel::Project => ("projects", self.spec.projects.is_some(), "System"),
+            HarborLevel::System => ("project", self.spec.project.is_some(), "Project"),
+        };
+        if is_set {
+            inspection
+                .add_problem(format!("spec.harbor.{field}: only level {level} allows it: remove it, or set level"));
+        }
     }
 
     /// Adds whether the login may manage robot accounts of the system.

@@ -1,7 +1,7 @@
 //! `discover` and `check` for Gitea.
 
-use super::api::{Api, error};
 use super::{check, discover};
+use crate::fixed_api::{Api, error};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -138,7 +138,8 @@ async fn text_of_the_portal_is_shown_without_control_characters() {
     check("Gitea", &spec(&api, "bot"), &LOGIN).await.assert(1, &["PROBLEM spec.gitea.auth: ", "read:user [31m"]);
     api.set("/api/v1/user", 200, json!({"id": 3, "login": "x\u{1b}[2J\u{202e}", "is_admin": false}));
     check("Gitea", &spec(&api, "bot"), &LOGIN).await.assert(1, &["PROBLEM spec.gitea.user: the login x [2J"]);
-    discover("Gitea", &api.url, &[], &LOGIN).await.assert(1, &[]);
+    let found = discover("Gitea", &api.url, &[], &LOGIN).await;
+    found.assert(1, &["none that was found", "# To be set: spec.gitea.user"]);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `discover` and `check` for Harbor.
 
-use super::api::{Api, error};
 use super::{check, discover, run};
+use crate::fixed_api::{Api, error};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -24,7 +24,12 @@ fn permissions(list: &[(&str, &str)]) -> Value {
 
 /// A Harbor with one project, whose administrator logs in.
 async fn harbor() -> Api {
-    let api = Api::start("authorization", format!("Basic {}", STANDARD.encode(format!("bot:{PASSWORD}")))).await;
+    with_login("bot").await
+}
+
+async fn with_login(username: &str) -> Api {
+    let login = STANDARD.encode(format!("{username}:{PASSWORD}"));
+    let api = Api::start("authorization", format!("Basic {login}")).await;
     api.set("/api/v2.0/systeminfo", 200, json!({"harbor_version": "v2.16.0-abc"}));
     api.set("/api/v2.0/users/current", 200, json!({"user_id": 3, "username": "bot", "sysadmin_flag": false}));
     set_project(&api, "apps", 7, &ALL);
@@ -108,6 +113,16 @@ async fn a_robot_account_edits_no_descriptions_and_grants_only_what_it_has() {
     let problem =
         "PROBLEM spec.harbor.permissions: the robot account that logs in lacks repository: push in the project apps";
     checked.assert(1, &[problem, "1 problem"]);
+    // Nothing else tells a robot account of the system.
+    let note = "some versions of Harbor, such as 2.12";
+    check("Harbor", &spec(&api, &json!({})), &LOGIN).await.assert(0, &[note]);
+    let of_project = [("PORTAL_USERNAME", "robot$apps+operator"), LOGIN[1]];
+    let api = with_login("robot$apps+operator").await;
+    set_robot(&api);
+    set_project(&api, "apps", 7, &robot);
+    let checked = check("Harbor", &spec(&api, &json!({})), &of_project).await;
+    checked.assert(0, &["login            a robot account"]);
+    checked.assert_silent_about(&[note]);
     // A user may grant it.
     let api = harbor().await;
     check("Harbor", &spec(&api, &push), &LOGIN).await.assert(0, &[]);
@@ -150,6 +165,13 @@ async fn robot_accounts_of_the_system_need_an_administrator_or_a_robot_account_o
     // Older versions do not list these permissions.
     set_permissions(&api, "%2Fsystem", &[("catalog", "read")]);
     check("Harbor", &spec(&api, &one), &LOGIN).await.assert(0, &["permissions      not known"]);
+}
+
+#[tokio::test]
+async fn a_field_of_the_other_level_is_a_problem() {
+    let api = harbor().await;
+    let checked = check("Harbor", &spec(&api, &json!({"projects": ["apps"]})), &LOGIN).await;
+    checked.assert(1, &["PROBLEM spec.harbor.projects: only level System allows it", "1 problem"]);
 }
 
 #[tokio::test]
@@ -204,9 +226,10 @@ async fn discover_leaves_the_choice_among_several_projects_and_asks_for_more_rig
     let found = discover("Harbor", &api.url, &["--project", "web"], &LOGIN).await;
     found.assert(0, &["project          web exists"]);
     assert_eq!(found.manifest()["spec"]["harbor"]["project"], "web");
-    api.set_page("/api/v2.0/projects", json!([project("a\u{1b}[2J", 7, 1), project("\nb: c", 8, 1)]), 2);
+    let hidden = [project("a\u{1b}[2J", 7, 1), project("b\u{202e}", 8, 1), project("apps", 9, 1)];
+    api.set_page("/api/v2.0/projects", json!(hidden), 3);
     let found = discover("Harbor", &api.url, &[], &LOGIN).await;
-    found.assert(1, &["# To be set: spec.harbor.project: one of a [2J, b: c: use --project"]);
+    found.assert(1, &["# To be set: spec.harbor.project: one of apps, and others: use --project"]);
     api.set_page("/api/v2.0/projects", json!([project("library", 1, 0)]), 1);
     let found = discover("Harbor", &api.url, &[], &LOGIN).await;
     found.assert(

@@ -1,6 +1,5 @@
 //! `discover` and `check` as users run them, for portals that need no discovery.
 
-mod api;
 mod arguments;
 mod gitea;
 mod gitlab;

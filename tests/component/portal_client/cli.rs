@@ -3,34 +3,12 @@
 use super::minimal_portal::{
     CLIENT_SECRET, MinimalPortal, PASSWORD, Shape, ShapeForm, ShapeKey, ShapeList, TOKEN_SECRET, USER,
 };
+use crate::commands::CommandOutput;
 use serde_json::Value;
-use std::process::Stdio;
-use tokio::io::AsyncWriteExt as _;
-use tokio::process::Command;
-
-struct CommandOutput {
-    code: i32,
-    out: String,
-    err: String,
-}
 
 async fn run(arguments: &[&str], environment: &[(&str, &str)], input: &str) -> CommandOutput {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_registry-token-operator"));
-    command.args(arguments).env_clear().envs(environment.iter().copied());
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn().expect("started");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    // It may have exited already.
-    let _ = stdin.write_all(input.as_bytes()).await;
-    drop(stdin);
-    let output = child.wait_with_output().await.expect("ended");
-    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
-    let ended =
-        CommandOutput { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) };
-    let all = format!("{}{}", ended.out, ended.err);
-    for secret in [PASSWORD, CLIENT_SECRET, TOKEN_SECRET, "hush"] {
-        assert!(!all.contains(secret), "{all}");
-    }
+    let ended = crate::commands::run(arguments, environment, input).await;
+    ended.assert_silent_about(&[PASSWORD, CLIENT_SECRET, TOKEN_SECRET, "hush"]);
     ended
 }
 

@@ -54,9 +54,14 @@ impl Api {
         self.state().responses.insert(path.to_owned(), (200, body, Some(total)));
     }
 
-    /// Takes the calls since the last time; all of them were reads.
+    /// Takes the calls since the last time.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().calls)
+    }
+
+    /// The same; all of them were reads.
     pub fn reads(&self) -> Vec<String> {
-        let calls = std::mem::take(&mut self.state().calls);
+        let calls = self.calls();
         let reads = calls.iter().map(|call| call.strip_prefix("GET ").expect("a read").to_owned());
         reads.collect()
     }
