@@ -1,74 +1,91 @@
 //! Chooses whose tokens an issuer manages: what the command line says, or the only place that the login may manage.
 
-use crate::api::{HarborLevel, IssuerSpec, Registry, Tls};
+use crate::api::{GitLab, Gitea, Harbor, HarborLevel, IssuerSpec, Registry, Tls};
 use crate::cli::discover_args::PlaceArgs;
 use crate::portal::inspection::{Place, Places};
 
 /// How many places are listed.
 pub(crate) const MAX_SHOWN: usize = 20;
 
-/// Sets user, project or group, and the registry. Returns the fields that remain to be set, with what to do.
+/// The fields that remain to be set, with what to do.
+type Unset = Vec<String>;
+
+/// Sets user, project or group, and the registry. Returns the fields that remain to be set.
 pub(crate) fn choose(
     spec: &mut IssuerSpec,
     arguments: &PlaceArgs,
     found: &Places,
     registry_tls: Option<&Tls>,
-) -> Vec<String> {
-    let mut unset = vec![];
+) -> Unset {
     let host = spec.connection().and_then(|connection| host_of(connection.url));
-    let mut registry = host.clone();
-    if let Some(gitea) = &mut spec.gitea {
-        match arguments.user.clone().or_else(|| only(found, user_name).ok()) {
-            Some(user) => gitea.user = user,
-            None => unset.push("spec.gitea.user: use --user".to_owned()),
+    let (mut unset, registry) = match (&mut spec.gitea, &mut spec.harbor, &mut spec.gitlab) {
+        (Some(gitea), _, _) => (choose_user(gitea, arguments, found), host),
+        (_, Some(harbor), _) => {
+            let unset = choose_level(harbor, arguments, found);
+            let project = harbor.project.as_ref().map(|project| format!("/{project}")).unwrap_or_default();
+            (unset, host.map(|host| host + &project))
         }
-    }
-    if let Some(harbor) = &mut spec.harbor {
-        harbor.level = arguments.level.map(Into::into).unwrap_or_default();
-        (harbor.project, harbor.projects) = (None, None);
-        match (harbor.level, &arguments.projects[..]) {
-            (HarborLevel::System, []) => unset.push(
-                "spec.harbor.projects: use --project for each project that the tokens may access, or --project '*' for all".to_owned(),
-            ),
-            (HarborLevel::System, projects) => harbor.projects = Some(projects.to_vec()),
-            (HarborLevel::Project, [project, ..]) => harbor.project = Some(project.clone()),
-            (HarborLevel::Project, []) => match only(found, project_name) {
-                Ok(project) => harbor.project = Some(project),
-                Err(names) => unset.push(unclear("spec.harbor.project", "--project", &names, found)),
-            },
-        }
-        let project = harbor.project.as_ref();
-        registry = host.zip(project).map(|(host, project)| format!("{host}/{project}")).or(registry);
-    }
-    if let Some(gitlab) = &mut spec.gitlab {
-        (gitlab.project, gitlab.group) = (arguments.projects.first().cloned(), arguments.group.clone());
-        if gitlab.project.is_none() && gitlab.group.is_none() {
-            match only(found, name) {
-                Ok(_) => match found.places.first() {
-                    Some(Place::Group { name, .. }) => gitlab.group = Some(name.clone()),
-                    Some(Place::Project { name, .. }) => gitlab.project = Some(name.clone()),
-                    _ => {}
-                },
-                Err(names) => {
-                    let flags = "--project or --group";
-                    unset.push(unclear("spec.gitlab.project or spec.gitlab.group", flags, &names, found));
-                }
-            }
-        }
-        // It is another server than GitLab itself.
-        registry = match &found.places[..] {
-            [Place::Project { registry, .. } | Place::Group { registry, .. }] => registry.clone(),
-            _ => None,
-        };
-    }
-    match registry {
-        Some(host) => spec.registries = vec![Registry { host, tls: registry_tls.cloned() }],
-        None => {
-            let what = "the host of the container registry that accepts the tokens, such as registry.example.com";
-            unset.push(format!("spec.registries: {what}"));
-        }
+        (_, _, Some(gitlab)) => (choose_holder(gitlab, arguments, found), registry_of_only_place(found)),
+        _ => (vec![], host),
+    };
+    if let Some(host) = registry {
+        spec.registries = vec![Registry { host, tls: registry_tls.cloned() }];
+    } else {
+        let what = "the host of the container registry that accepts the tokens, such as registry.example.com";
+        unset.push(format!("spec.registries: {what}"));
     }
     unset
+}
+
+fn choose_user(gitea: &mut Gitea, arguments: &PlaceArgs, found: &Places) -> Unset {
+    match arguments.user.clone().or_else(|| only(found, user_name).ok()) {
+        Some(user) => gitea.user = user,
+        None => return vec!["spec.gitea.user: use --user".to_owned()],
+    }
+    vec![]
+}
+
+fn choose_level(harbor: &mut Harbor, arguments: &PlaceArgs, found: &Places) -> Unset {
+    harbor.level = arguments.level.map(Into::into).unwrap_or_default();
+    (harbor.project, harbor.projects) = (None, None);
+    match (harbor.level, &arguments.projects[..]) {
+        (HarborLevel::System, []) => {
+            let flags = "use --project for each project that the tokens may access, or --project '*' for all";
+            return vec![format!("spec.harbor.projects: {flags}")];
+        }
+        (HarborLevel::System, projects) => harbor.projects = Some(projects.to_vec()),
+        (HarborLevel::Project, [project, ..]) => harbor.project = Some(project.clone()),
+        (HarborLevel::Project, []) => match only(found, project_name) {
+            Ok(project) => harbor.project = Some(project),
+            Err(names) => return vec![unclear("spec.harbor.project", "--project", &names, found)],
+        },
+    }
+    vec![]
+}
+
+fn choose_holder(gitlab: &mut GitLab, arguments: &PlaceArgs, found: &Places) -> Unset {
+    (gitlab.project, gitlab.group) = (arguments.projects.first().cloned(), arguments.group.clone());
+    if gitlab.project.is_some() || gitlab.group.is_some() {
+        return vec![];
+    }
+    match (&found.places[..], found.is_partial) {
+        ([Place::Project { name, .. }], false) => gitlab.project = Some(name.clone()),
+        ([Place::Group { name, .. }], false) => gitlab.group = Some(name.clone()),
+        _ => {
+            let names: Vec<String> = found.places.iter().filter_map(name).cloned().collect();
+            let field = "spec.gitlab.project or spec.gitlab.group";
+            return vec![unclear(field, "--project or --group", &names, found)];
+        }
+    }
+    vec![]
+}
+
+/// The registry of GitLab, which is another server than GitLab itself.
+fn registry_of_only_place(found: &Places) -> Option<String> {
+    match &found.places[..] {
+        [Place::Project { registry, .. } | Place::Group { registry, .. }] => registry.clone(),
+        _ => None,
+    }
 }
 
 /// What a place is called; human-readable.

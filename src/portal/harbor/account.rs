@@ -41,7 +41,8 @@ impl User {
 /// The part of `Project` that is used.
 #[derive(Debug, Deserialize)]
 pub(super) struct Project {
-    pub project_id: i64,
+    #[serde(rename = "project_id")]
+    pub id: i64,
     pub name: String,
     #[serde(default)]
     current_user_role_ids: Option<Vec<i64>>,

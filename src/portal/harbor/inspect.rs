@@ -73,17 +73,15 @@ pub(in crate::portal) async fn places(settings: InspectionSettings<'_>) -> Place
                 found.is_partial = true;
                 break;
             }
-            let permissions = account.permissions(Some(project.project_id)).await?;
+            let permissions = account.permissions(Some(project.id)).await?;
             permissions.is_some_and(|permissions| permissions.allow("robot", "create"))
         };
         if may_create {
             found.places.push(Place::Project { name: project.name, registry: None });
         }
     }
-    let may_create_of_system = match is_admin {
-        true => true,
-        false => account.permissions(None).await?.is_some_and(|permissions| permissions.allow("robot", "create")),
-    };
+    let may_create_of_system =
+        is_admin || account.permissions(None).await?.is_some_and(|permissions| permissions.allow("robot", "create"));
     if may_create_of_system {
         found.places.push(Place::System);
     }
@@ -108,7 +106,7 @@ impl HarborPortal {
         };
         let Some(project) = account.project(name).await? else { return Ok(()) };
         inspection.add_fact("project", format!("{name} exists"));
-        match account.permissions(Some(project.project_id)).await? {
+        match account.permissions(Some(project.id)).await? {
             None => inspection.add_or_unknown("permissions", Err("this version of Harbor does not show them")),
             Some(permissions) => {
                 add_robot_actions(inspection, &format!("the project {name}"), &permissions);
@@ -174,7 +172,7 @@ impl HarborPortal {
             match account.project(name).await {
                 Ok(Some(project)) => {
                     inspection.add_fact("project", format!("{name} exists"));
-                    if let Some(permissions) = account.permissions(Some(project.project_id)).await? {
+                    if let Some(permissions) = account.permissions(Some(project.id)).await? {
                         self.add_ungrantable(inspection, name, &permissions, user);
                     }
                 }

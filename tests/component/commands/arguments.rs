@@ -5,9 +5,12 @@ use super::run;
 const BASIC: [(&str, &str); 2] = [("PORTAL_USERNAME", "bot"), ("PORTAL_PASSWORD", "correct-horse")];
 const TOKEN: [(&str, &str); 1] = [("PORTAL_TOKEN", "correct-horse")];
 
+/// A type of portal, further arguments, the environment, and words of the error.
+type Case = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)], &'static str);
+
 #[tokio::test]
 async fn arguments_of_another_type_are_refused_and_the_error_says_what_to_do() {
-    let table: &[(&str, &[&str], &[(&str, &str)], &str)] = &[
+    let table: &[Case] = &[
         ("Gitea", &["--application", "tcp"], &BASIC, "--application is only for type Thinkwise"),
         ("Harbor", &["--table", "x"], &BASIC, "--table is only for type Thinkwise"),
         ("GitLab", &["--value", "a=b"], &TOKEN, "--value is only for type Thinkwise"),
