@@ -30,6 +30,11 @@ pub(crate) fn lines(capabilities: &Capabilities) -> Vec<(&'static str, String)> 
     lines.push(("lost response", format!("the token is found {handle}")));
     lines.push(("usernames", username.to_owned()));
     lines.push(("validity", expiry));
+    let scope = match capabilities.projects {
+        Some(_) => "an object can limit its token to some of the projects",
+        None => "an object cannot limit its token (ScopeNotAllowed)",
+    };
+    lines.push(("spec.scope", scope.to_owned()));
     lines
 }
 
@@ -53,6 +58,7 @@ mod tests {
             login_name: LoginName::Shared,
             list: TokenList::NameOnly,
             expiry,
+            projects: None,
         };
         lines(&capabilities).into_iter().map(|(name, text)| format!("{name} {text}\n")).collect()
     }
@@ -60,7 +66,9 @@ mod tests {
     #[test]
     fn limits_name_the_reason_that_the_status_will_have() {
         let text = of(false, None);
-        for words in ["EditUnsupported", "ImportFailed", "255 characters", "by its name", "do not expire"] {
+        for words in
+            ["EditUnsupported", "ImportFailed", "ScopeNotAllowed", "255 characters", "by its name", "do not expire"]
+        {
             assert!(text.contains(words), "{text}");
         }
         assert!(!of(true, None).contains("EditUnsupported"));

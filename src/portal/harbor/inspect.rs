@@ -3,6 +3,7 @@
 use super::account::{Account, Permissions, User};
 use super::{HarborPortal, client};
 use crate::api::{HarborLevel, HarborPermission};
+use crate::domain::model::token_scope::ALL_PROJECTS;
 use crate::portal::inspection::{Inspection, InspectionSettings, Place, Places, PlacesResult};
 use crate::portal::rest::invalid_spec;
 use crate::portal::{Credentials, PortalError};
@@ -15,8 +16,6 @@ const PROJECT_SEPARATOR: char = '+';
 const ROBOT_OF_SYSTEM: &str = "a robot account of the system logs in, and some versions of Harbor, such as 2.12, do not let it create robot accounts of a project: if requests are denied, use one of the project, or a user";
 /// How many projects are read at most.
 const MAX_PROJECTS: usize = 20;
-/// The entry of `projects` that means all of them.
-const ALL_PROJECTS: &str = "*";
 
 /// Reads what the login of an issuer may do. Changes nothing.
 ///
