@@ -4,7 +4,7 @@ use super::credentials::CredentialArgs;
 use super::discover_args::DiscoverArgs;
 use super::issuer_policy_args::IssuerPolicyArgs;
 use super::leader_election_args::LeaderElectionArgs;
-use super::scope_args::ScopeArgs;
+use super::scope_args::{DEFAULT_NAMESPACE, ScopeArgs};
 use crate::api::{NamespaceName, ObjectName, ShortDuration};
 use crate::metrics::MAX_OBJECTS;
 use crate::telemetry::LogFormat;
@@ -92,8 +92,6 @@ pub struct RunArgs {
     #[command(flatten)]
     pub issuer_policy: IssuerPolicyArgs,
 }
-
-pub(crate) const DEFAULT_NAMESPACE: &str = "registry-token-operator";
 
 /// Arguments of `drain`.
 #[derive(Debug, Args)]

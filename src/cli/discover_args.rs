@@ -1,8 +1,8 @@
 //! The arguments of `discover`, and which of them belong to which type of portal.
 
-use super::args::DEFAULT_NAMESPACE;
 use super::credentials::CredentialArgs;
 use super::error::CliError;
+use super::scope_args::DEFAULT_NAMESPACE;
 use crate::api::{HarborLevel, NamespaceName, ObjectName, PortalType};
 use clap::{Args, ValueEnum};
 

@@ -1,8 +1,11 @@
-//! The flag that selects the namespaces.
+//! The flag that selects the namespaces, and the operator's own one.
 
 use crate::api::NamespaceName;
 use crate::kube_client::scope::{TooManyNamespaces, WatchScope};
 use clap::Args;
+
+/// The operator's namespace, if nothing names another one.
+pub(crate) const DEFAULT_NAMESPACE: &str = "registry-token-operator";
 
 /// The namespaces that the operator watches.
 #[derive(Clone, Debug, Default, Args)]

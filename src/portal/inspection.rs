@@ -1,4 +1,5 @@
-//! What a portal says about a login, for people. It is read by commands that change nothing.
+//! What a portal says about a login, for people. Commands read it with a few calls one after the other, which change nothing
+//! and need no limiter.
 
 use super::{Portal, PortalError, PortalInterface, PortalSettings};
 use crate::domain::model::token::RowQuery;
@@ -94,7 +95,8 @@ pub struct Places {
 
 impl Places {
     /// Leaves out what nobody can read as it is, such as names with control characters: they would be in a manifest.
-    pub(super) fn without_hidden_characters(mut self) -> Self {
+    #[must_use]
+    pub fn without_hidden_characters(mut self) -> Self {
         let length = self.places.len();
         let is_plain = |text: &String| strip_control(text) == *text;
         self.places.retain(|place| match place {

@@ -27,7 +27,7 @@ use secrecy::SecretString;
 
 pub use self::call::{CallContext, CallError, CallKind, CompletedCall, ISSUER_READ_TTL, OnCall, OnShutdown};
 pub use self::claim::Claim;
-pub use self::connect::{connect, inspect, places};
+pub use self::connect::connect;
 pub use self::error::{Delivery, PortalError};
 pub use self::limited::LimitedPortal;
 pub use self::settings::{Credentials, PortalSettings};

@@ -1,10 +1,10 @@
 //! Inspects the login of an issuer whose portal needs no discovery.
 
 use super::capabilities;
-use crate::api::IssuerSpec;
+use crate::api::{IssuerSpec, PortalType, Reason};
 use crate::cli::error::CliError;
 use crate::portal::inspection::{Inspection, InspectionSettings, Places};
-use crate::portal::{self, Credentials, EgressPolicy, PortalError, PortalSettings};
+use crate::portal::{self, Credentials, Delivery, EgressPolicy, PortalError, PortalSettings};
 use std::time::Duration;
 
 /// How long all calls may take together.
@@ -32,13 +32,35 @@ impl Login {
 
     /// Reads what the login may do for this issuer.
     pub(crate) async fn inspect(&self, spec: &IssuerSpec) -> Result<Inspection, CliError> {
-        in_time(portal::inspect(self.settings(spec))).await?.map_err(|failure| failure.message.into())
+        let settings = self.settings(spec);
+        let found = in_time(async {
+            match spec.r#type {
+                PortalType::Thinkwise => Err(not_inspected()),
+                PortalType::Gitea => portal::gitea::inspect(settings).await,
+                PortalType::GitLab => portal::gitlab::inspect(settings).await,
+                PortalType::Harbor => portal::harbor::inspect(settings).await,
+            }
+        });
+        found.await?.map_err(|failure| failure.message.into())
     }
 
     /// Reads whose tokens the login may manage.
     pub(crate) async fn places(&self, spec: &IssuerSpec) -> Result<Result<Places, PortalError>, CliError> {
-        in_time(portal::places(self.settings(spec))).await
+        let settings = self.settings(spec);
+        let found = in_time(async {
+            match spec.r#type {
+                PortalType::Thinkwise => Err(not_inspected()),
+                PortalType::Gitea => portal::gitea::places(settings).await,
+                PortalType::GitLab => portal::gitlab::places(settings).await,
+                PortalType::Harbor => portal::harbor::places(settings).await,
+            }
+        });
+        Ok(found.await?.map(Places::without_hidden_characters))
     }
+}
+
+fn not_inspected() -> PortalError {
+    PortalError::new(Delivery::NotSent, Reason::RequestRejected, "type Thinkwise is discovered, not inspected")
 }
 
 async fn in_time<T>(calls: impl Future<Output = T>) -> Result<T, CliError> {

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 ///
 /// # Errors
 /// As [`GiteaPortal::new`].
-pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, PortalError> {
+pub async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, PortalError> {
     let InspectionSettings { portal: settings, credentials_source } = settings;
     let password = match &settings.credentials {
         Credentials::Basic { password, .. } => password.clone(),
@@ -33,7 +33,7 @@ pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Resu
 ///
 /// # Errors
 /// If the login is rejected, or may not read who it is.
-pub(in crate::portal) async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
+pub async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
     let InspectionSettings { portal: settings, credentials_source } = settings;
     let spec = settings.spec.gitea.clone().ok_or_else(|| invalid_spec("spec.gitea is missing"))?;
     let client = client(&spec, settings)?.with_credentials_source(credentials_source);

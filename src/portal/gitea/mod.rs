@@ -14,7 +14,7 @@ mod list;
 mod tokens;
 
 use self::errors::{ErrorContext, NAMES, Operation, explain};
-pub(super) use self::inspect::{inspect, places};
+pub use self::inspect::{inspect, places};
 use super::rest::{Answer, Method, RestClient, RestSettings, basic, invalid_spec};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,

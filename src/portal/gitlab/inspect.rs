@@ -17,7 +17,7 @@ const API_SCOPE: &str = "api";
 ///
 /// # Errors
 /// As [`GitLabPortal::new`].
-pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, PortalError> {
+pub async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, PortalError> {
     let InspectionSettings { portal: settings, credentials_source } = settings;
     let mut portal = GitLabPortal::new(settings)?;
     portal.client = portal.client.with_credentials_source(credentials_source);
@@ -46,7 +46,7 @@ pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Resu
 ///
 /// # Errors
 /// If the login is rejected, or may not read them.
-pub(in crate::portal) async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
+pub async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
     let InspectionSettings { portal: settings, credentials_source } = settings;
     let spec = settings.spec.gitlab.clone().ok_or_else(|| invalid_spec("spec.gitlab is missing"))?;
     let client = client(&spec, settings)?.with_credentials_source(credentials_source);

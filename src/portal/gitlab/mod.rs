@@ -18,7 +18,7 @@ mod list;
 mod tokens;
 
 use self::errors::{ErrorContext, NAMES, Operation, explain};
-pub(super) use self::inspect::{inspect, places};
+pub use self::inspect::{inspect, places};
 use super::rest::{Answer, Method, RestClient, RestSettings, access_token, invalid_spec, validity};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,

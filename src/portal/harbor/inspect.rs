@@ -21,7 +21,7 @@ const MAX_PROJECTS: usize = 20;
 ///
 /// # Errors
 /// As [`HarborPortal::new`].
-pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, PortalError> {
+pub async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, PortalError> {
     let InspectionSettings { portal: settings, credentials_source } = settings;
     let username = match &settings.credentials {
         Credentials::Basic { username, .. } => username.clone(),
@@ -52,7 +52,7 @@ pub(in crate::portal) async fn inspect(settings: InspectionSettings<'_>) -> Resu
 ///
 /// # Errors
 /// If the login is rejected, or the projects cannot be read.
-pub(in crate::portal) async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
+pub async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
     let InspectionSettings { portal: settings, credentials_source } = settings;
     let spec = settings.spec.harbor.clone().ok_or_else(|| invalid_spec("spec.harbor is missing"))?;
     let client = client(&spec, settings)?.with_credentials_source(credentials_source);

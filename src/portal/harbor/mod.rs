@@ -21,7 +21,7 @@ mod list;
 mod robots;
 
 use self::errors::{ErrorContext, NAMES, Operation, explain};
-pub(super) use self::inspect::{inspect, places};
+pub use self::inspect::{inspect, places};
 use super::rest::{Answer, Matching, Method, RestClient, RestSettings, basic, invalid_spec, validity};
 use super::{
     Credentials, Delivery, IssuedToken, Portal, PortalError, PortalFuture, PortalInterface, PortalSettings, RowSink,
