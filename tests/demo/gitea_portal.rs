@@ -22,8 +22,9 @@ pub struct Stage<'a> {
 /// Shows the life of a token of Gitea.
 pub async fn run(arguments: &Arguments, show: &mut DemoLog) -> Result<(), String> {
     show.step("1. A cluster, Gitea with its container registry, and the operator");
-    let (cluster, operator) = start(arguments).await?;
+    // First, because it panics if it fails, and a cluster would not be cleaned up.
     let (gitea, password) = gitea_with_image::start().await;
+    let (cluster, operator) = start(arguments).await?;
     println!("Gitea {}, image {}/{IMAGE}", gitea.url(), gitea.host());
     let stage = Stage { cluster: &cluster, gitea, password };
     let shown = until_interrupted(run_steps(show, &stage, arguments.keep)).await;
