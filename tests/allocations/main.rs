@@ -3,11 +3,20 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a test stops at the first failure")]
 #![allow(dead_code, unused_imports, reason = "of the fake portal only the list is used here")]
 
+#[path = "../component/gitea_client/fake.rs"]
+mod fake_gitea;
+#[path = "../component/gitlab_client/fake.rs"]
+mod fake_gitlab;
+#[path = "../component/harbor_client/fake.rs"]
+mod fake_harbor;
 #[path = "../support/minimal_portal/mod.rs"]
 mod minimal_portal;
+#[path = "../component/portal_faults.rs"]
+mod portal_faults;
 
 mod lists;
 mod metadata;
+mod rest_lists;
 
 use minimal_portal::{MinimalPortal, PASSWORD, Shape, USER};
 use peak_alloc::PeakAlloc;

@@ -19,6 +19,8 @@ mod fake_portal;
 mod fake_portal_tests;
 #[path = "fixed_api.rs"]
 mod fixed_api;
+#[path = "../support/fault_proxy/mod.rs"]
+mod fault_proxy;
 #[path = "gitea_client/mod.rs"]
 mod gitea_client;
 #[path = "gitlab_client/mod.rs"]
@@ -29,6 +31,8 @@ mod harbor_client;
 mod health_port;
 #[path = "portal_client/mod.rs"]
 mod portal_client;
+#[path = "portal_contract/mod.rs"]
+mod portal_contract;
 #[path = "portal_egress.rs"]
 mod portal_egress;
 #[path = "portal_faults.rs"]

@@ -2,14 +2,14 @@
 //! timeouts.
 
 use axum::Router;
-use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use registry_token_operator::api::{IssuerSpec, Limits, Reason};
 use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
 use registry_token_operator::portal::{Credentials, Delivery, EgressPolicy, PortalError, PortalSettings};
+use serde_json::Value;
 use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 
 /// The start of every token's secret.
@@ -18,59 +18,92 @@ pub const TOKEN_SECRET: &str = "hush-token";
 /// What goes wrong with a call.
 pub enum Fault {
     /// It is rejected, and nothing is done.
-    Reject(u16, Vec<(&'static str, String)>, String),
+    Reject(u16, String),
     /// It is done, and this is the response.
     Replace(u16, String),
-    /// It is done, and the response breaks off.
-    BreakOff,
-    /// It is delivered twice, and the second response arrives.
-    Twice,
     /// It is done, and then this token is deleted by another client.
     Delete(i64),
 }
 
-/// The faults of the next calls, by method.
+/// What arrived at a fake portal, and what goes wrong next.
 #[derive(Default)]
-pub struct Faults(HashMap<&'static str, VecDeque<Fault>>);
-
-impl Faults {
-    /// Lets the next call of this method fail.
-    pub fn add(&mut self, method: &'static str, fault: Fault) {
-        self.0.entry(method).or_default().push_back(fault);
-    }
+pub struct CallLog {
+    faults: HashMap<&'static str, VecDeque<Fault>>,
+    /// Every call, as `<method> <path and query>`.
+    pub calls: Vec<String>,
+    /// The bodies of the token requests.
+    pub requests: Vec<Value>,
 }
 
 /// A portal whose calls fail as requested.
 pub trait Server {
-    fn faults(&mut self) -> &mut Faults;
+    fn log(&mut self) -> &mut CallLog;
+    /// Adds a token of another client, with this name or description.
+    fn add(&mut self, description: String);
     fn delete(&mut self, id: i64);
 }
 
+/// A running fake portal. Stops when dropped.
+pub struct Fake<S> {
+    pub url: String,
+    state: Shared<S>,
+    task: AbortHandle,
+}
+
+pub type Shared<S> = Arc<Mutex<S>>;
+
+impl<S> Drop for Fake<S> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl<S: Server> Fake<S> {
+    /// Serves a portal whose root has this path.
+    pub async fn serve(root: &str, state: S, routes: impl FnOnce(Shared<S>) -> Router) -> Self {
+        let state = Arc::new(Mutex::new(state));
+        let router = routes(Arc::clone(&state));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}{root}", listener.local_addr().expect("an address"));
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle();
+        Self { url, state, task }
+    }
+
+    pub fn state(&self) -> MutexGuard<'_, S> {
+        self.state.lock().expect("a state")
+    }
+
+    /// Lets the next call of this method fail.
+    pub fn fail(&self, method: &'static str, fault: Fault) {
+        self.state().log().faults.entry(method).or_default().push_back(fault);
+    }
+
+    /// Adds tokens of another client, with these names or descriptions.
+    pub fn add(&self, descriptions: impl IntoIterator<Item = String>) {
+        let mut state = self.state();
+        descriptions.into_iter().for_each(|description| state.add(description));
+    }
+
+    /// Takes the calls since the last time.
+    pub fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.state().log().calls)
+    }
+
+    /// The bodies of the token requests.
+    pub fn requests(&self) -> Vec<Value> {
+        self.state().log().requests.clone()
+    }
+}
+
 /// Performs a call with its fault.
-pub fn perform<S: Server>(server: &mut S, method: &'static str, mut act: impl FnMut(&mut S) -> Response) -> Response {
-    let fault = server.faults().0.get_mut(method).and_then(VecDeque::pop_front);
+pub fn perform<S: Server>(server: &mut S, method: &'static str, act: impl FnOnce(&mut S) -> Response) -> Response {
+    let fault = server.log().faults.get_mut(method).and_then(VecDeque::pop_front);
     match fault {
         None => act(server),
-        Some(Fault::Reject(status, headers, body)) => {
-            let mut response = (StatusCode::from_u16(status).expect("a status"), body).into_response();
-            for (name, value) in headers {
-                response.headers_mut().insert(name, value.parse().expect("a value"));
-            }
-            response
-        }
+        Some(Fault::Reject(status, body)) => (StatusCode::from_u16(status).expect("a status"), body).into_response(),
         Some(Fault::Replace(status, body)) => {
             act(server);
             (StatusCode::from_u16(status).expect("a status"), body).into_response()
-        }
-        Some(Fault::BreakOff) => {
-            act(server);
-            let start = Bytes::from(format!("{{\"id\":1,\"sha1\":\"{TOKEN_SECRET}"));
-            let broken = futures::stream::iter([Ok(start), Err(io::Error::other("broken"))]);
-            (StatusCode::CREATED, Body::from_stream(broken)).into_response()
-        }
-        Some(Fault::Twice) => {
-            act(server);
-            act(server)
         }
         Some(Fault::Delete(id)) => {
             let response = act(server);
@@ -80,23 +113,20 @@ pub fn perform<S: Server>(server: &mut S, method: &'static str, mut act: impl Fn
     }
 }
 
-/// Serves a portal; returns its address, and what ends it.
-pub async fn serve(router: Router) -> (String, AbortHandle) {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    (url, tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle())
-}
-
-/// Settings of a client with short timeouts.
-pub fn settings(spec: &IssuerSpec, credentials: Credentials) -> PortalSettings<'_> {
+/// Short timeouts.
+pub fn limits() -> Limits {
     let duration = |text: &str| text.parse().expect("a duration");
-    let limits = Limits {
+    Limits {
         connect_timeout: duration("1s"),
         first_byte_timeout: duration("2s"),
         request_timeout: duration("3s"),
         ..Limits::default()
-    };
-    PortalSettings { spec, limits, credentials, ca_pem: None, egress: EgressPolicy::default() }
+    }
+}
+
+/// Settings of a client with short timeouts.
+pub fn settings(spec: &IssuerSpec, credentials: Credentials) -> PortalSettings<'_> {
+    PortalSettings { spec, limits: limits(), credentials, ca_pem: None, egress: EgressPolicy::default() }
 }
 
 pub fn marker(letter: char) -> Marker {

@@ -1,4 +1,5 @@
-//! The operator with a portal and a registry that others wrote: Gitea. Run it with `make test-real`, which builds Gitea.
+//! The operator with a portal and a registry that others wrote: Gitea. Run it with `make test-real`, which builds Gitea. The
+//! contract suite for portals also runs against servers that environment variables name.
 
 #![allow(
     clippy::expect_used,
@@ -14,6 +15,8 @@
 mod control_plane;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
+#[path = "../support/fault_proxy/mod.rs"]
+mod fault_proxy;
 #[path = "../support/fixture.rs"]
 mod fixture;
 #[path = "../support/gitea/mod.rs"]
@@ -26,6 +29,9 @@ mod kills;
 mod lifecycle;
 #[path = "../support/operator_process/mod.rs"]
 mod operator_process;
+mod portal_contract;
+#[path = "../component/portal_faults.rs"]
+mod portal_faults;
 #[path = "../support/oci_client/mod.rs"]
 mod pull;
 mod stage;

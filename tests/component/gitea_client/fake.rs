@@ -1,6 +1,6 @@
 //! A small Gitea: the tokens of one user, as `routers/api/v1/user/app.go` handles them, with a record of what happened.
 
-use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform, serve};
+use crate::portal_faults::{CallLog, Fake, Server, Shared, TOKEN_SECRET, perform};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -11,11 +11,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::task::AbortHandle;
 
 pub const USER: &str = "bot";
 pub const PASSWORD: &str = "correct-horse-battery";
+
 #[derive(Default)]
 pub struct Gitea {
     /// Ids and names, the oldest first.
@@ -25,60 +24,22 @@ pub struct Gitea {
     pub pages_always: bool,
     /// The most tokens on a page.
     pub max_items: usize,
-    /// Faults of the next calls, by method.
-    faults: Faults,
-    /// Every call, as `<method> <path and query>`.
-    pub calls: Vec<String>,
-    /// The bodies of the token requests.
-    pub requests: Vec<Value>,
+    log: CallLog,
 }
 
-pub struct FakeGitea {
-    pub url: String,
-    state: Arc<Mutex<Gitea>>,
-    task: AbortHandle,
-}
-
-impl Drop for FakeGitea {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-type Shared = Arc<Mutex<Gitea>>;
+pub type FakeGitea = Fake<Gitea>;
 
 impl FakeGitea {
     pub async fn start() -> Self {
-        let state = Arc::new(Mutex::new(Gitea { next_id: 1, max_items: 50, ..Gitea::default() }));
-        let tokens = "/git/api/v1/users/{user}/tokens";
-        let router = Router::new()
-            .route(tokens, get(list).post(create))
-            .route(&format!("{tokens}/{{id}}"), delete(remove))
-            .with_state(Arc::clone(&state));
-        let (root, task) = serve(router).await;
-        Self { url: format!("{root}/git"), state, task }
-    }
-
-    pub fn state(&self) -> MutexGuard<'_, Gitea> {
-        self.state.lock().expect("a state")
-    }
-
-    /// Lets the next call of this method fail.
-    pub fn fail(&self, method: &'static str, fault: Fault) {
-        self.state().faults.add(method, fault);
-    }
-
-    /// Adds tokens with these names.
-    pub fn add(&self, names: impl IntoIterator<Item = String>) {
-        let mut state = self.state();
-        for name in names {
-            state.insert(name);
-        }
-    }
-
-    /// Takes the calls since the last time.
-    pub fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().calls)
+        let gitea = Gitea { next_id: 1, max_items: 50, ..Gitea::default() };
+        Self::serve("/git", gitea, |state| {
+            let tokens = "/git/api/v1/users/{user}/tokens";
+            Router::new()
+                .route(tokens, get(list).post(create))
+                .route(&format!("{tokens}/{{id}}"), delete(remove))
+                .with_state(state)
+        })
+        .await
     }
 }
 
@@ -92,8 +53,12 @@ impl Gitea {
 }
 
 impl Server for Gitea {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
+    fn log(&mut self) -> &mut CallLog {
+        &mut self.log
+    }
+
+    fn add(&mut self, name: String) {
+        self.insert(name);
     }
 
     fn delete(&mut self, id: i64) {
@@ -114,14 +79,19 @@ fn refused(user: &str, headers: &HeaderMap) -> Option<Response> {
     (user != USER).then(|| error(404, "user does not exist"))
 }
 
-async fn create(State(state): State<Shared>, Path(user): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+async fn create(
+    State(state): State<Shared<Gitea>>,
+    Path(user): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let mut state = state.lock().expect("a state");
-    state.calls.push(format!("POST /users/{user}/tokens"));
+    state.log.calls.push(format!("POST /users/{user}/tokens"));
     if let Some(refusal) = refused(&user, &headers) {
         return refusal;
     }
     let body: Value = serde_json::from_slice(&body).expect("JSON");
-    state.requests.push(body.clone());
+    state.log.requests.push(body.clone());
     let name = body["name"].as_str().expect("a name").to_owned();
     perform(&mut *state, "POST", |gitea| {
         if gitea.tokens.iter().any(|(_, taken)| *taken == name) {
@@ -138,22 +108,24 @@ async fn create(State(state): State<Shared>, Path(user): Path<String>, headers: 
     })
 }
 
-async fn list(State(state): State<Shared>, Path(user): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
+async fn list(State(state): State<Shared<Gitea>>, Path(user): Path<String>, uri: Uri, headers: HeaderMap) -> Response {
     let mut state = state.lock().expect("a state");
     let query: HashMap<String, String> =
         url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
     let number = |name: &str| query.get(name).and_then(|text| text.parse::<usize>().ok());
     let page = number("page");
-    state.calls.push(format!("GET page {}", page.map_or_else(|| "-".to_owned(), |page| page.to_string())));
+    state.log.calls.push(format!("GET page {}", page.map_or_else(|| "-".to_owned(), |page| page.to_string())));
     if let Some(refusal) = refused(&user, &headers) {
         return refusal;
     }
     perform(&mut *state, "GET", |gitea| {
-        let newest_first: Vec<&(i64, String)> = gitea.tokens.iter().rev().collect();
         let size = number("limit").unwrap_or(30).min(gitea.max_items);
         let page = page.or(gitea.pages_always.then_some(1));
-        let shown: Vec<Value> = newest_first
+        // The newest first.
+        let shown: Vec<Value> = gitea
+            .tokens
             .iter()
+            .rev()
             .skip(page.map_or(0, |page| (page - 1) * size))
             .take(page.map_or(usize::MAX, |_| size))
             .map(|(id, name)| json!({"id": id, "name": name, "sha1": "", "token_last_eight": "oken-001", "scopes": ["read:package"]}))
@@ -163,9 +135,13 @@ async fn list(State(state): State<Shared>, Path(user): Path<String>, uri: Uri, h
     })
 }
 
-async fn remove(State(state): State<Shared>, Path((user, id)): Path<(String, String)>, headers: HeaderMap) -> Response {
+async fn remove(
+    State(state): State<Shared<Gitea>>,
+    Path((user, id)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
     let mut state = state.lock().expect("a state");
-    state.calls.push(format!("DELETE {id}"));
+    state.log.calls.push(format!("DELETE {id}"));
     if let Some(refusal) = refused(&user, &headers) {
         return refusal;
     }

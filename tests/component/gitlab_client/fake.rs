@@ -1,7 +1,7 @@
 //! A small GitLab: the deploy tokens of one project and of one group, as `lib/api/deploy_tokens.rb` handles them, with a
 //! record of what happened.
 
-use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform, serve};
+use crate::portal_faults::{CallLog, Fake, Server, Shared, TOKEN_SECRET, perform};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -10,8 +10,6 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::task::AbortHandle;
 
 pub const PROJECT: &str = "team/apps";
 pub const GROUP: &str = "team";
@@ -30,66 +28,22 @@ pub struct GitLab {
     next_id: i64,
     /// From this length on GitLab does not count the list.
     pub uncounted: usize,
-    faults: Faults,
-    /// Every call, as `<method> <path and query>`.
-    pub calls: Vec<String>,
-    /// The bodies of the token requests.
-    pub requests: Vec<Value>,
+    log: CallLog,
 }
 
-pub struct FakeGitLab {
-    pub url: String,
-    state: Shared,
-    task: AbortHandle,
-}
-
-impl Drop for FakeGitLab {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-type Shared = Arc<Mutex<GitLab>>;
+pub type FakeGitLab = Fake<GitLab>;
 
 impl FakeGitLab {
     pub async fn start() -> Self {
-        let state = Arc::new(Mutex::new(GitLab {
-            tokens: vec![],
-            next_id: 1,
-            uncounted: usize::MAX,
-            faults: Faults::default(),
-            calls: vec![],
-            requests: vec![],
-        }));
-        let tokens = "/gitlab/api/v4/{kind}/{holder}/deploy_tokens";
-        let router = Router::new()
-            .route(tokens, get(list).post(create))
-            .route(&format!("{tokens}/{{id}}"), get(read).delete(remove))
-            .with_state(Arc::clone(&state));
-        let (root, task) = serve(router).await;
-        Self { url: format!("{root}/gitlab"), state, task }
-    }
-
-    pub fn state(&self) -> MutexGuard<'_, GitLab> {
-        self.state.lock().expect("a state")
-    }
-
-    /// Lets the next call of this method fail.
-    pub fn fail(&self, method: &'static str, fault: Fault) {
-        self.state().faults.add(method, fault);
-    }
-
-    /// Adds tokens with these names.
-    pub fn add(&self, names: impl IntoIterator<Item = String>) {
-        let mut state = self.state();
-        for name in names {
-            state.insert(name, Value::Null);
-        }
-    }
-
-    /// Takes the calls since the last time.
-    pub fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().calls)
+        let gitlab = GitLab { tokens: vec![], next_id: 1, uncounted: usize::MAX, log: CallLog::default() };
+        Self::serve("/gitlab", gitlab, |state| {
+            let tokens = "/gitlab/api/v4/{kind}/{holder}/deploy_tokens";
+            Router::new()
+                .route(tokens, get(list).post(create))
+                .route(&format!("{tokens}/{{id}}"), get(read).delete(remove))
+                .with_state(state)
+        })
+        .await
     }
 
     pub fn names(&self) -> Vec<String> {
@@ -106,7 +60,7 @@ impl GitLab {
     }
 
     fn begin(&mut self, call: String, (kind, holder): (&str, &str), headers: &HeaderMap) -> Option<Response> {
-        self.calls.push(call);
+        self.log.calls.push(call);
         if headers.get("private-token").is_none_or(|value| value.as_bytes() != TOKEN.as_bytes()) {
             return Some(error(401, "401 Unauthorized"));
         }
@@ -119,8 +73,12 @@ impl GitLab {
 }
 
 impl Server for GitLab {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
+    fn log(&mut self) -> &mut CallLog {
+        &mut self.log
+    }
+
+    fn add(&mut self, name: String) {
+        self.insert(name, Value::Null);
     }
 
     fn delete(&mut self, id: i64) {
@@ -142,13 +100,18 @@ fn shown(token: &DeployToken) -> Value {
 
 type Holder = (String, String);
 
-async fn create(State(state): State<Shared>, Path(holder): Path<Holder>, headers: HeaderMap, body: Bytes) -> Response {
+async fn create(
+    State(state): State<Shared<GitLab>>,
+    Path(holder): Path<Holder>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let mut state = state.lock().expect("a state");
     if let Some(refusal) = state.begin(format!("POST {}", holder.0), (&holder.0, &holder.1), &headers) {
         return refusal;
     }
     let body: Value = serde_json::from_slice(&body).expect("JSON");
-    state.requests.push(body.clone());
+    state.log.requests.push(body.clone());
     let name = body["name"].as_str().expect("a name").to_owned();
     perform(&mut *state, "POST", |gitlab| {
         if body["scopes"].as_array().is_none_or(|scopes| scopes.iter().any(|scope| scope == "fly")) {
@@ -162,7 +125,12 @@ async fn create(State(state): State<Shared>, Path(holder): Path<Holder>, headers
     })
 }
 
-async fn list(State(state): State<Shared>, Path(holder): Path<Holder>, uri: Uri, headers: HeaderMap) -> Response {
+async fn list(
+    State(state): State<Shared<GitLab>>,
+    Path(holder): Path<Holder>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let mut state = state.lock().expect("a state");
     let query: HashMap<String, String> =
         url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
@@ -183,7 +151,7 @@ async fn list(State(state): State<Shared>, Path(holder): Path<Holder>, uri: Uri,
 }
 
 async fn read(
-    State(state): State<Shared>,
+    State(state): State<Shared<GitLab>>,
     Path((kind, holder, id)): Path<(String, String, i64)>,
     headers: HeaderMap,
 ) -> Response {
@@ -198,7 +166,7 @@ async fn read(
 }
 
 async fn remove(
-    State(state): State<Shared>,
+    State(state): State<Shared<GitLab>>,
     Path((kind, holder, id)): Path<(String, String, i64)>,
     headers: HeaderMap,
 ) -> Response {

@@ -1,7 +1,7 @@
 //! A small Harbor: the robot accounts of one project and of the system, as `src/server/v2.0/handler/robot.go` handles them,
 //! with a record of what happened.
 
-use crate::portal_faults::{Fault, Faults, Server, TOKEN_SECRET, perform, serve};
+use crate::portal_faults::{CallLog, Fake, Server, Shared, TOKEN_SECRET, perform};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -12,8 +12,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard};
-use tokio::task::AbortHandle;
 
 pub const PROJECT: &str = "4711";
 pub const PASSWORD: &str = "correct-horse-battery";
@@ -56,72 +54,32 @@ pub struct Harbor {
     next_id: i64,
     /// The most robot accounts on a page.
     pub max_items: usize,
-    faults: Faults,
-    /// Every call, as `<method> <path and query>`.
-    pub calls: Vec<String>,
-    /// The bodies of the token requests.
-    pub requests: Vec<Value>,
+    log: CallLog,
 }
 
-pub struct FakeHarbor {
-    pub url: String,
-    state: Shared,
-    task: AbortHandle,
-}
-
-impl Drop for FakeHarbor {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-type Shared = Arc<Mutex<Harbor>>;
+pub type FakeHarbor = Fake<Harbor>;
 
 impl FakeHarbor {
     pub async fn start() -> Self {
-        let state = Arc::new(Mutex::new(Harbor {
+        let harbor = Harbor {
             robots: vec![],
             prefix: "robot$",
             login: Login::User,
             project: Some(7),
             next_id: 1,
             max_items: 100,
-            faults: Faults::default(),
-            calls: vec![],
-            requests: vec![],
-        }));
-        let api = "/harbor/api/v2.0";
-        let router = Router::new()
-            .route(&format!("{api}/robots"), get(list).post(create))
-            .route(&format!("{api}/robots/{{id}}"), get(read).put(update).delete(remove))
-            .route(&format!("{api}/projects/{{name}}"), get(project))
-            .route(&format!("{api}/users/current"), get(current_user))
-            .with_state(Arc::clone(&state));
-        let (root, task) = serve(router).await;
-        Self { url: format!("{root}/harbor"), state, task }
-    }
-
-    pub fn state(&self) -> MutexGuard<'_, Harbor> {
-        self.state.lock().expect("a state")
-    }
-
-    /// Lets the next call of this method fail.
-    pub fn fail(&self, method: &'static str, fault: Fault) {
-        self.state().faults.add(method, fault);
-    }
-
-    /// Adds robot accounts of the project with these descriptions. Their names sort in another order than their ids.
-    pub fn add(&self, descriptions: impl IntoIterator<Item = String>) {
-        let mut state = self.state();
-        for description in descriptions {
-            let (name, project) = (format!("{PROJECT}+x{}", 10_000 - state.next_id), state.project.unwrap_or_default());
-            state.insert(name, description, project, json!([]), -1);
-        }
-    }
-
-    /// Takes the calls since the last time.
-    pub fn calls(&self) -> Vec<String> {
-        std::mem::take(&mut self.state().calls)
+            log: CallLog::default(),
+        };
+        Self::serve("/harbor", harbor, |state| {
+            let api = "/harbor/api/v2.0";
+            Router::new()
+                .route(&format!("{api}/robots"), get(list).post(create))
+                .route(&format!("{api}/robots/{{id}}"), get(read).put(update).delete(remove))
+                .route(&format!("{api}/projects/{{name}}"), get(project))
+                .route(&format!("{api}/users/current"), get(current_user))
+                .with_state(state)
+        })
+        .await
     }
 
     pub fn descriptions(&self) -> Vec<String> {
@@ -156,7 +114,7 @@ impl Harbor {
     }
 
     fn begin(&mut self, call: String, headers: &HeaderMap) -> Option<Response> {
-        self.calls.push(call);
+        self.log.calls.push(call);
         let expected = format!("Basic {}", STANDARD.encode(format!("bot:{PASSWORD}")));
         let is_known = headers.get("authorization").is_some_and(|value| value.as_bytes() == expected.as_bytes());
         (!is_known).then(|| error(401, "UNAUTHORIZED", "unauthorized"))
@@ -164,8 +122,14 @@ impl Harbor {
 }
 
 impl Server for Harbor {
-    fn faults(&mut self) -> &mut Faults {
-        &mut self.faults
+    fn log(&mut self) -> &mut CallLog {
+        &mut self.log
+    }
+
+    /// A robot account of the project. The names sort in another order than the ids.
+    fn add(&mut self, description: String) {
+        let (name, project) = (format!("{PROJECT}+x{}", 10_000 - self.next_id), self.project.unwrap_or_default());
+        self.insert(name, description, project, json!([]), -1);
     }
 
     fn delete(&mut self, id: i64) {
@@ -178,13 +142,13 @@ fn error(status: u16, code: &str, message: &str) -> Response {
     (StatusCode::from_u16(status).expect("a status"), body).into_response()
 }
 
-async fn create(State(state): State<Shared>, headers: HeaderMap, body: Bytes) -> Response {
+async fn create(State(state): State<Shared<Harbor>>, headers: HeaderMap, body: Bytes) -> Response {
     let mut state = state.lock().expect("a state");
     if let Some(refusal) = state.begin("POST robots".to_owned(), &headers) {
         return refusal;
     }
     let body: Value = serde_json::from_slice(&body).expect("JSON");
-    state.requests.push(body.clone());
+    state.log.requests.push(body.clone());
     let text = |name: &str| body[name].as_str().expect("a text").to_owned();
     perform(&mut *state, "POST", |harbor| {
         let is_legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
@@ -217,7 +181,7 @@ async fn create(State(state): State<Shared>, headers: HeaderMap, body: Bytes) ->
     })
 }
 
-async fn list(State(state): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {
+async fn list(State(state): State<Shared<Harbor>>, uri: Uri, headers: HeaderMap) -> Response {
     let mut state = state.lock().expect("a state");
     let query: HashMap<String, String> =
         url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
@@ -241,16 +205,15 @@ async fn list(State(state): State<Shared>, uri: Uri, headers: HeaderMap) -> Resp
                 && (low..=high).contains(&robot.id)
                 && part.is_none_or(|part| robot.description.contains(part))
         };
-        let matching: Vec<&Robot> = harbor.robots.iter().filter(matches).collect();
-        let total = matching.len().to_string();
-        let shown: Vec<Value> =
-            matching.iter().take(size.min(harbor.max_items)).map(|robot| harbor.shown(robot)).collect();
+        let total = harbor.robots.iter().filter(matches).count().to_string();
+        let on_page = harbor.robots.iter().filter(matches).take(size.min(harbor.max_items));
+        let shown: Vec<Value> = on_page.map(|robot| harbor.shown(robot)).collect();
         let body = if shown.is_empty() { Value::Null } else { Value::from(shown) };
         (StatusCode::OK, [("X-Total-Count", total)], body.to_string()).into_response()
     })
 }
 
-async fn project(State(state): State<Shared>, Path(name): Path<String>, headers: HeaderMap) -> Response {
+async fn project(State(state): State<Shared<Harbor>>, Path(name): Path<String>, headers: HeaderMap) -> Response {
     let mut state = state.lock().expect("a state");
     if let Some(refusal) = state.begin(format!("GET project {name}"), &headers) {
         return refusal;
@@ -262,7 +225,7 @@ async fn project(State(state): State<Shared>, Path(name): Path<String>, headers:
     }
 }
 
-async fn current_user(State(state): State<Shared>, headers: HeaderMap) -> Response {
+async fn current_user(State(state): State<Shared<Harbor>>, headers: HeaderMap) -> Response {
     let mut state = state.lock().expect("a state");
     if let Some(refusal) = state.begin("GET user".to_owned(), &headers) {
         return refusal;
@@ -274,7 +237,7 @@ async fn current_user(State(state): State<Shared>, headers: HeaderMap) -> Respon
     })
 }
 
-async fn read(State(state): State<Shared>, Path(id): Path<i64>, headers: HeaderMap) -> Response {
+async fn read(State(state): State<Shared<Harbor>>, Path(id): Path<i64>, headers: HeaderMap) -> Response {
     let mut state = state.lock().expect("a state");
     if let Some(refusal) = state.begin(format!("GET robot {id}"), &headers) {
         return refusal;
@@ -285,7 +248,7 @@ async fn read(State(state): State<Shared>, Path(id): Path<i64>, headers: HeaderM
     })
 }
 
-async fn update(State(state): State<Shared>, Path(id): Path<i64>, headers: HeaderMap, body: Bytes) -> Response {
+async fn update(State(state): State<Shared<Harbor>>, Path(id): Path<i64>, headers: HeaderMap, body: Bytes) -> Response {
     let mut state = state.lock().expect("a state");
     if let Some(refusal) = state.begin(format!("PUT {id}"), &headers) {
         return refusal;
@@ -315,7 +278,7 @@ async fn update(State(state): State<Shared>, Path(id): Path<i64>, headers: Heade
     })
 }
 
-async fn remove(State(state): State<Shared>, Path(id): Path<i64>, headers: HeaderMap) -> Response {
+async fn remove(State(state): State<Shared<Harbor>>, Path(id): Path<i64>, headers: HeaderMap) -> Response {
     let mut state = state.lock().expect("a state");
     if let Some(refusal) = state.begin(format!("DELETE {id}"), &headers) {
         return refusal;

@@ -19,7 +19,7 @@ fn requested(fake: &FakeHarbor) -> Vec<Vec<Value>> {
         let permissions = body["permissions"].as_array().expect("a list");
         permissions.iter().map(|one| one["namespace"].clone()).collect()
     };
-    fake.state().requests.iter().map(projects).collect()
+    fake.requests().iter().map(projects).collect()
 }
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_robot_account_of_the_system_is_limited_to_the_projects_of_the_object(
         let portal = portal_with(&spec(&fake.url, &system), basic(PASSWORD)).expect("a portal");
         request(&portal, scope).await.expect("a token");
         assert_eq!(Value::from(requested(&fake)), json!([expected]), "{scope:?} of {allowed}");
-        assert_eq!(fake.state().requests.len(), 1);
+        assert_eq!(fake.requests().len(), 1);
     }
 }
 

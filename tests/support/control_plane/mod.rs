@@ -34,5 +34,5 @@ pub use error::{Context, Error, Result};
 pub use objects::apply_object;
 pub use shared::shared;
 pub use start::{ControlPlane, Options};
-pub use supervise::Server;
+pub use supervise::{FolderCleanup, Server};
 pub use wait::{eventually, wait_for};

@@ -1,8 +1,8 @@
-//! A real Gitea with TLS on the loopback address. It ends with this process.
+//! A real Gitea with TLS on the loopback address. It ends with this process, and so do its files.
 
 #![allow(dead_code, reason = "several targets may include this module, and each uses its own part")]
 
-use crate::control_plane::{Server, eventually};
+use crate::control_plane::{FolderCleanup, Server, eventually};
 use rcgen::{CertificateParams, KeyPair};
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
@@ -32,33 +32,35 @@ pub struct User {
 pub struct Gitea {
     port: u16,
     certificate: String,
-    folder: tempfile::TempDir,
+    folder: PathBuf,
     program: PathBuf,
     client: reqwest::Client,
     server: Server,
+    _cleanup: FolderCleanup,
 }
 
 impl Gitea {
     /// Starts it with these users. `GITEA` names the folder that `build.sh` prints.
     pub async fn start(users: &[User]) -> Self {
         let built = PathBuf::from(std::env::var_os("GITEA").expect("GITEA names Gitea's folder; use make test-real"));
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a folder").keep();
+        let cleanup = FolderCleanup::start(folder.clone()).expect("a shell");
         let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-        let certificate = write_certificate(folder.path());
-        fs::write(folder.path().join("app.ini"), configuration(folder.path(), &built, port)).expect("written");
+        let certificate = write_certificate(&folder);
+        fs::write(folder.join("app.ini"), configuration(&folder, &built, port)).expect("written");
         let program = built.join("gitea");
-        let run = |args: &[&str]| run(&program, folder.path(), args);
+        let run = |args: &[&str]| run(&program, &folder, args);
         run(&["migrate"]);
         for user in users {
             let email = format!("{}@example.com", user.name);
             let named = ["--username", user.name, "--password", user.password, "--email", &email];
             run(&[&["admin", "user", "create", "--must-change-password=false"], &named[..]].concat());
         }
-        let arguments = [&settings(folder.path())[..], &["web".to_owned()]].concat();
-        let server = Server::start("gitea", &program, &arguments, folder.path()).expect("started");
+        let arguments = [&settings(&folder)[..], &["web".to_owned()]].concat();
+        let server = Server::start("gitea", &program, &arguments, &folder).expect("started");
         let trusted = reqwest::Certificate::from_pem(certificate.as_bytes()).expect("a certificate");
         let client = reqwest::Client::builder().tls_certs_only([trusted]).no_proxy().build().expect("a client");
-        let mut gitea = Self { port, certificate, folder, program, client, server };
+        let mut gitea = Self { port, certificate, folder, program, client, server, _cleanup: cleanup };
         gitea.until_ready().await;
         gitea
     }
@@ -91,7 +93,7 @@ impl Gitea {
     pub fn create_token(&self, user: User, name: &str, scopes: &str) -> String {
         let generate = ["admin", "user", "generate-access-token", "--raw", "--username", user.name];
         let named = ["--token-name", name, "--scopes", scopes];
-        let printed = run(&self.program, self.folder.path(), &[&generate[..], &named[..]].concat());
+        let printed = run(&self.program, &self.folder, &[&generate[..], &named[..]].concat());
         // As root it also prints a warning.
         printed.lines().last().expect("a token").trim().to_owned()
     }
