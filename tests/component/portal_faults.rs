@@ -4,6 +4,7 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
 use registry_token_operator::api::{IssuerSpec, Limits, Reason};
 use registry_token_operator::domain::model::marker::{IssuerTag, Marker, Nonce};
 use registry_token_operator::portal::{Credentials, Delivery, EgressPolicy, PortalError, PortalSettings};
@@ -65,6 +66,8 @@ impl<S: Server> Fake<S> {
         let router = routes(Arc::clone(&state));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}{root}", listener.local_addr().expect("an address"));
+        // Otherwise a large response takes as long as a delayed acknowledgment.
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a socket"));
         let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle();
         Self { url, state, task }
     }

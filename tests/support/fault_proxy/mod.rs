@@ -99,6 +99,7 @@ impl FaultProxy {
         let shared = Arc::clone(&proxy);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).expect("a socket");
                 let shared = Arc::clone(&shared);
                 let service = service_fn(move |request| Arc::clone(&shared).handle(request));
                 // An error closes the connection, which is a fault here.
