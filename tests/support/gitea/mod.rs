@@ -58,6 +58,8 @@ impl Gitea {
         }
         let arguments = [&settings(&folder)[..], &["web".to_owned()]].concat();
         let server = Server::start("gitea", &program, &arguments, &folder).expect("started");
+        // There may be one already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let trusted = reqwest::Certificate::from_pem(certificate.as_bytes()).expect("a certificate");
         let client = reqwest::Client::builder().tls_certs_only([trusted]).no_proxy().build().expect("a client");
         let mut gitea = Self { port, certificate, folder, program, client, server, _cleanup: cleanup };
