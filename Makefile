@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-node test-real test-versions fuzz simulate chaos torture bench check deny generate control-plane image image-test release clean
+.PHONY: help build demo test test-long test-install test-policies test-monitoring test-ha test-node test-real test-contract test-versions fuzz simulate chaos torture bench check deny generate control-plane image image-test release clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ test-node: ## Run pods on a real kubelet and containerd, which pull from a real 
 test-real: ## Test the operator with a real portal and registry: Gitea (built once and cached; needs Go, gcc and git); KILLS=count (20)
 	@tests/support/control_plane/build.sh >/dev/null
 	GITEA=$$(tests/support/gitea/build.sh) $(if $(KILLS),KILLS=$(KILLS)) tests/run.sh --test real -- --nocapture --test-threads=1
+
+test-contract: ## Run the contract suite for portals at a real Gitea, or at the servers in GITEA_URL, HARBOR_URL and GITLAB_URL: see docs/testing.md
+	$(if $(GITEA_URL)$(HARBOR_URL)$(GITLAB_URL),,GITEA=$$(tests/support/gitea/build.sh)) tests/run.sh --test real -- --nocapture --test-threads=1 portal_contract::
 
 chaos: ## Chaos test: SIGKILL the operator KILLS times (1000) under load, then check for leaked or lost tokens; SEED=n repeats a run; LEADER_ELECTION=1: with leader election
 	@tests/support/control_plane/build.sh >/dev/null

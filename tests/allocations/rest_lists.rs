@@ -21,7 +21,7 @@ const KEPT_OF_EACH: usize = 64;
 /// What the fake server takes for its record of a call, and the connection for its buffers.
 const OVERHEAD: usize = 256 << 10;
 
-fn spec(kind: &str, field: &str, portal: Value) -> IssuerSpec {
+fn spec(kind: &str, field: &str, portal: &Value) -> IssuerSpec {
     let spec = json!({"type": kind, field: portal, "registries": [{"host": "registry.example.com"}]});
     serde_json::from_value(spec).expect("a spec")
 }
@@ -68,7 +68,7 @@ async fn reading_ten_thousand_tokens_of_gitea_takes_the_memory_of_one_page() {
     let fake = FakeGitea::start().await;
     fake.state().pages_always = true;
     let gitea = json!({"url": fake.url, "user": fake_gitea::USER, "allowInsecureHTTP": true, "auth": auth("Basic")});
-    let spec = spec("Gitea", "gitea", gitea);
+    let spec = spec("Gitea", "gitea", &gitea);
     let portal = GiteaPortal::new(settings(&spec, basic(fake_gitea::USER, fake_gitea::PASSWORD))).expect("a client");
     check("Gitea", 50, &fake, &portal).await;
 }
@@ -79,7 +79,7 @@ async fn reading_ten_thousand_robot_accounts_of_harbor_takes_the_memory_of_one_p
     let fake = FakeHarbor::start().await;
     let project = fake_harbor::PROJECT;
     let harbor = json!({"url": fake.url, "project": project, "allowInsecureHTTP": true, "auth": auth("Basic")});
-    let spec = spec("Harbor", "harbor", harbor);
+    let spec = spec("Harbor", "harbor", &harbor);
     let portal = HarborPortal::new(settings(&spec, basic("bot", fake_harbor::PASSWORD))).expect("a client");
     check("Harbor", 100, &fake, &portal).await;
 }
@@ -90,7 +90,7 @@ async fn reading_ten_thousand_deploy_tokens_of_gitlab_takes_the_memory_of_one_pa
     let fake = FakeGitLab::start().await;
     let project = fake_gitlab::PROJECT;
     let gitlab = json!({"url": fake.url, "project": project, "allowInsecureHTTP": true, "auth": auth("Token")});
-    let spec = spec("GitLab", "gitlab", gitlab);
+    let spec = spec("GitLab", "gitlab", &gitlab);
     let token = Credentials::Token { token: SecretString::from(fake_gitlab::TOKEN) };
     let portal = GitLabPortal::new(settings(&spec, token)).expect("a client");
     check("GitLab", 100, &fake, &portal).await;

@@ -61,9 +61,9 @@ impl<S> Drop for Fake<S> {
 
 impl<S: Server> Fake<S> {
     /// Serves a portal whose root has this path.
-    pub async fn serve(root: &str, state: S, routes: impl FnOnce(Shared<S>) -> Router) -> Self {
+    pub async fn serve(root: &str, state: S, build: impl FnOnce(Shared<S>) -> Router) -> Self {
         let state = Arc::new(Mutex::new(state));
-        let router = routes(Arc::clone(&state));
+        let router = build(Arc::clone(&state));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}{root}", listener.local_addr().expect("an address"));
         // Otherwise a large response takes as long as a delayed acknowledgment.

@@ -175,8 +175,8 @@ impl Proxy {
         let target = parts.uri.path_and_query().map_or("/", |text| text.as_str()).to_owned();
         let is_change = parts.method != Method::GET;
         let is_list = !is_change && parts.uri.path().ends_with(self.list);
-        let (fault, stale, delay) = self.arrived(&parts.method, &target, is_change, is_list);
-        if let Some(answer) = stale {
+        let (fault, former, delay) = self.arrived(&parts.method, &target, is_change, is_list);
+        if let Some(answer) = former {
             return Ok(answer.whole());
         }
         if is_change && !delay.is_zero() {
@@ -230,8 +230,8 @@ impl Proxy {
         }
         let calls = if is_change { Some(Calls::Changes) } else { is_list.then_some(Calls::Lists) };
         let fault = calls.and_then(|calls| state.faults.get_mut(&calls)?.pop_front());
-        let stale = if state.is_stale && is_list { state.recorded.get(target).cloned() } else { None };
-        (fault, stale, state.delay)
+        let former = if state.is_stale && is_list { state.recorded.get(target).cloned() } else { None };
+        (fault, former, state.delay)
     }
 
     async fn forward(&self, method: Method, target: &str, headers: &HeaderMap, body: Bytes) -> io::Result<Answer> {

@@ -20,7 +20,7 @@ pub async fn rejected_credentials_are_reported_and_renewed_ones_work(stage: &Sta
         assert!(failure.message.contains("portal-login"), "it names the Secret to check: {failure}");
         stage.assert_no_secret(&format!("{failure} {failure:?}"));
     }
-    assert_eq!(stage.own_ids().await, [token.id.clone()], "nothing was created or revoked");
+    assert_eq!(stage.own_ids().await, std::slice::from_ref(&token.id), "nothing was created or revoked");
     let renewed = stage.other_client().await;
     assert_eq!(renewed.location(), old.location(), "the tokens stay known");
     renewed.revoke(&token).await.expect("revoked");

@@ -28,7 +28,7 @@ pub async fn a_similar_token_of_another_client_is_not_found_by_the_marker(stage:
     }
     assert_eq!(stage.found('a').await, Vec::<String>::new(), "of the tokens of another client");
     let token = stage.request('a').await;
-    assert_eq!(stage.found('a').await, [token.id.clone()]);
+    assert_eq!(stage.found('a').await, std::slice::from_ref(&token.id));
     assert_eq!(stage.own().await.len(), similar.len() + 1);
     stage.client.revoke(&token).await.expect("revoked");
     assert_eq!(stage.own().await.len(), similar.len(), "the tokens of another client stay");
