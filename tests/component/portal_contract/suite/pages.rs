@@ -1,6 +1,7 @@
 //! Lists of several pages.
 
 use super::stage::{Stage, described, own, sorted};
+use super::under_test::LiveToken;
 use crate::fault_proxy::Fault;
 use registry_token_operator::domain::model::token::RowQuery;
 use std::sync::Arc;
@@ -41,13 +42,18 @@ pub async fn every_token_is_found_at_every_border_of_a_page(stage: &Stage) {
 
 pub async fn a_deletion_between_two_pages_hides_no_token(stage: &Stage) {
     let size = stage.traits.page_size;
-    fill(stage, (stage.foreign.len() / size + 2) * size + 1).await;
-    let own = stage.own_ids().await;
-    // Wherever the pages begin.
-    for deleted in [own.first(), own.last(), own.get(own.len() / 2)] {
-        let deleted = deleted.expect("a token").clone();
+    // Three pages, also after the deletions.
+    fill(stage, (stage.foreign.len() / size + 2) * size + 10).await;
+    let places: [fn(&[LiveToken]) -> &LiveToken; 3] =
+        [|all| &all[0], |all| &all[all.len() / 2], |all| &all[all.len() - 1]];
+    // Wherever the pages begin, and after the first or the second read of one.
+    for (reads, place) in [0, 1].into_iter().flat_map(|reads| places.map(|place| (reads, place))) {
+        let deleted = place(&stage.own().await).id.clone();
         let before = stage.portal.tokens().await;
         let (portal, id) = (Arc::clone(&stage.portal), deleted.clone());
+        for _ in 0..reads {
+            stage.fail_list(Fault::Then(Box::pin(std::future::ready(()))));
+        }
         stage.fail_list(Fault::Then(Box::pin(async move { portal.remove(&id).await })));
         let read: Vec<String> = stage.scan().await.expect("a list").into_iter().map(|row| row.token.id).collect();
         let missed: Vec<_> = before.iter().filter(|token| token.id != deleted && !read.contains(&token.id)).collect();
@@ -59,7 +65,7 @@ pub async fn a_deletion_between_two_pages_hides_no_token(stage: &Stage) {
         let mut once = sorted(read.clone());
         once.dedup();
         assert_eq!(once.len(), read.len(), "each token is passed on once");
+        assert_eq!(stage.proxy.pending_faults(), 0, "it was deleted while the list was read");
     }
-    assert_eq!(stage.proxy.pending_faults(), 0);
     check(stage).await;
 }
