@@ -17,10 +17,10 @@ mod delivery;
 mod fake_portal;
 #[path = "../support/fake_portal/self_test.rs"]
 mod fake_portal_tests;
-#[path = "fixed_api.rs"]
-mod fixed_api;
 #[path = "../support/fault_proxy/mod.rs"]
 mod fault_proxy;
+#[path = "fixed_api.rs"]
+mod fixed_api;
 #[path = "gitea_client/mod.rs"]
 mod gitea_client;
 #[path = "gitlab_client/mod.rs"]

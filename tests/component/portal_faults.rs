@@ -63,13 +63,8 @@ impl<S: Server> Fake<S> {
     /// Serves a portal whose root has this path.
     pub async fn serve(root: &str, state: S, build: impl FnOnce(Shared<S>) -> Router) -> Self {
         let state = Arc::new(Mutex::new(state));
-        let router = build(Arc::clone(&state));
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}{root}", listener.local_addr().expect("an address"));
-        // Otherwise a large response takes as long as a delayed acknowledgment.
-        let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a socket"));
-        let task = tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle();
-        Self { url, state, task }
+        let (url, task) = serve(build(Arc::clone(&state))).await;
+        Self { url: format!("{url}{root}"), state, task }
     }
 
     pub fn state(&self) -> MutexGuard<'_, S> {
@@ -96,6 +91,15 @@ impl<S: Server> Fake<S> {
     pub fn requests(&self) -> Vec<Value> {
         self.state().log().requests.clone()
     }
+}
+
+/// Serves a router; returns its address, and what ends it.
+pub async fn serve(router: Router) -> (String, AbortHandle) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    // Otherwise a large response takes as long as a delayed acknowledgment.
+    let listener = listener.tap_io(|stream| stream.set_nodelay(true).expect("a socket"));
+    (url, tokio::spawn(async move { axum::serve(listener, router).await.expect("served") }).abort_handle())
 }
 
 /// Performs a call with its fault.

@@ -10,6 +10,9 @@
 
 #[path = "../support/control_plane/mod.rs"]
 mod control_plane;
+#[path = "../component/harbor_client/fake.rs"]
+#[allow(dead_code, reason = "the component tests use more of it")]
+mod fake_harbor;
 #[path = "../support/fake_portal/mod.rs"]
 mod fake_portal;
 #[path = "../support/operator_process/mod.rs"]
@@ -47,6 +50,7 @@ mod downgrade;
 mod drain;
 mod egress;
 mod examples;
+mod expiry;
 #[path = "../fault_matrix/mod.rs"]
 mod fault_matrix;
 mod first_pod;
@@ -84,6 +88,9 @@ mod older_crd;
 mod paged_lists;
 #[path = "../policies/mod.rs"]
 mod policies;
+#[path = "../component/portal_faults.rs"]
+#[allow(dead_code, reason = "the component tests use more of it")]
+mod portal_faults;
 mod previous_release;
 mod quickstart;
 mod registry_clients;

@@ -60,7 +60,7 @@ mod tests {
             expiry,
             projects: None,
         };
-        lines(&capabilities).into_iter().map(|(name, text)| format!("{name} {text}\n")).collect()
+        lines(&capabilities).into_iter().map(|(name, text)| format!("{name} {text}")).collect::<Vec<_>>().join("\n")
     }
 
     #[test]
