@@ -114,6 +114,7 @@ pub fn with_flag_names(message: &str) -> String {
         ("spec.thinkwise.application", "--application"),
         ("spec.thinkwise.table", "--table"),
         ("spec.gitea.user", "--user"),
+        ("spec.harbor.project, spec.harbor.projects", "--project"),
         ("spec.harbor.projects", "--project"),
         ("spec.harbor.project", "--project"),
         ("would be sent unencrypted", "would be sent unencrypted; pass --allow-insecure-http to allow it"),

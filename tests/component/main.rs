@@ -19,8 +19,6 @@ mod fake_portal;
 mod fake_portal_tests;
 #[path = "../support/fault_proxy/mod.rs"]
 mod fault_proxy;
-#[path = "fixed_api.rs"]
-mod fixed_api;
 #[path = "gitea_client/mod.rs"]
 mod gitea_client;
 #[path = "gitlab_client/mod.rs"]

@@ -1,7 +1,7 @@
 //! What Gitea, Harbor and GitLab may send or contain although nothing is broken: other names, missing fields, tokens that
 //! others created, tokens that have expired.
 
-use crate::fixed_api::{Api, error};
+use crate::commands::fixed_api::{Api, error};
 use crate::portal_faults::{marker, outcome, settings};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

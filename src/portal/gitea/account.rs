@@ -1,8 +1,8 @@
 //! What Gitea says about a login.
 
-use super::errors::{ErrorContext, Operation, explain};
+use super::errors::{ErrorContext, NAMES, Operation, explain};
 use crate::portal::PortalError;
-use crate::portal::rest::{Document, RestClient};
+use crate::portal::rest::{Document, Refusal, RestClient};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -79,7 +79,12 @@ impl Account<'_> {
         absent: &[u16],
     ) -> Result<Option<Document<T>>, PortalError> {
         let context = ErrorContext { user: self.user, credentials_source: self.client.credentials_source() };
-        self.client.read(url, absent, |refusal| explain(refusal, Operation::List, context)).await
+        let explain = |refusal: &Refusal| match refusal.code {
+            // The user who logs in exists.
+            404 => refusal.api_not_found(&NAMES),
+            _ => explain(refusal, Operation::List, context),
+        };
+        self.client.read(url, absent, explain).await
     }
 }
 

@@ -192,6 +192,7 @@ fn explain(refusal: &Refusal, what: &str, credentials_source: &str) -> PortalErr
                 Refusal::detail(message)
             ),
         ),
+        404 => refusal.api_not_found(&super::NAMES),
         _ => refusal.general_error(&super::NAMES, message),
     }
 }

@@ -1,8 +1,8 @@
 //! What Harbor says about a login.
 
-use super::errors::{ErrorContext, Operation, explain};
+use super::errors::{ErrorContext, NAMES, Operation, explain};
 use crate::portal::PortalError;
-use crate::portal::rest::{Document, RestClient, total_count};
+use crate::portal::rest::{Document, Refusal, RestClient, total_count};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -147,6 +147,10 @@ impl Account<'_> {
         project: Option<&str>,
     ) -> Result<Option<Document<T>>, PortalError> {
         let context = ErrorContext { project, credentials_source: self.client.credentials_source() };
-        self.client.read(url, absent, |refusal| explain(refusal, Operation::List, context)).await
+        let explain = |refusal: &Refusal| match refusal.code {
+            404 if project.is_none() => refusal.api_not_found(&NAMES),
+            _ => explain(refusal, Operation::List, context),
+        };
+        self.client.read(url, absent, explain).await
     }
 }

@@ -89,6 +89,12 @@ impl Refusal {
         self.error(delivery, reason, message)
     }
 
+    /// A 404 of an address that exists in every version.
+    pub fn api_not_found(&self, names: &Names) -> PortalError {
+        let message = format!("the API of {} is not found (HTTP 404): check {}", names.product, names.url);
+        self.error(Delivery::Rejected, Reason::AccessDenied, message)
+    }
+
     /// A rejection of the credentials.
     pub fn unauthorized(&self, names: &Names, source: &str, message: Option<&str>) -> PortalError {
         let detail = Self::detail(message);

@@ -1,6 +1,7 @@
 //! Arguments of `discover` that do not fit together.
 
-use super::run;
+use super::fixed_api::Api;
+use super::{discover, run};
 
 const BASIC: [(&str, &str); 2] = [("PORTAL_USERNAME", "bot"), ("PORTAL_PASSWORD", "correct-horse")];
 const TOKEN: [(&str, &str); 1] = [("PORTAL_TOKEN", "correct-horse")];
@@ -62,4 +63,19 @@ async fn an_address_that_cannot_be_the_root_is_refused_before_anything_is_sent()
     let ended =
         run(&["discover", "--type", "Gitea", "--url", "http://127.0.0.1:9", "--allow-insecure-http"], &BASIC, "").await;
     ended.assert(1, &["cannot connect to 127.0.0.1:9", "check --url"]);
+}
+
+#[tokio::test]
+async fn a_server_without_the_api_is_reported_with_the_flag_of_the_address() {
+    for (kind, login) in [("Gitea", &BASIC[..]), ("Harbor", &BASIC), ("GitLab", &TOKEN)] {
+        let (header, value) = match kind {
+            "GitLab" => ("private-token", "correct-horse"),
+            _ => ("authorization", "Basic Ym90OmNvcnJlY3QtaG9yc2U="),
+        };
+        let api = Api::start(header, value.to_owned()).await;
+        let found = discover(kind, &api.url, &[], login).await;
+        found.assert(1, &[&format!("the API of {kind} is not found (HTTP 404): check --url")]);
+        assert_eq!(found.out, "");
+        api.reads();
+    }
 }

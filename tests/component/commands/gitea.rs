@@ -1,7 +1,7 @@
 //! `discover` and `check` for Gitea.
 
+use super::fixed_api::{Api, error};
 use super::{check, discover};
-use crate::fixed_api::{Api, error};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};

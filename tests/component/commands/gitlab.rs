@@ -1,7 +1,7 @@
 //! `discover` and `check` for GitLab.
 
+use super::fixed_api::{Api, error};
 use super::{check, discover, run};
-use crate::fixed_api::{Api, error};
 use serde_json::{Value, json};
 
 const TOKEN: &str = "glpat-correct-horse-battery";

@@ -1,6 +1,7 @@
 //! `discover` and `check` as users run them, for portals that need no discovery.
 
 mod arguments;
+pub mod fixed_api;
 mod gitea;
 mod gitlab;
 mod harbor;
