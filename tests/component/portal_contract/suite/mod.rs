@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "several test binaries include this module, and each uses its own portals")]
 
 pub mod bodies;
+mod captured_logs;
 pub mod credentials;
 pub mod delays;
 pub mod duplicates;

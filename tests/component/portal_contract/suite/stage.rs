@@ -1,5 +1,6 @@
 //! A portal behind a proxy that injects faults, a client of it, and what the client logs.
 
+use super::captured_logs::CapturedLogs;
 use super::under_test::{LiveToken, PortalUnderTest, Traits};
 use crate::fault_proxy::{Calls, Fault, FaultProxy};
 use crate::portal_faults::{limits, marker};
@@ -8,10 +9,7 @@ use registry_token_operator::domain::model::token::{RowQuery, TokenRef, TokenRow
 use registry_token_operator::portal::{Credentials, Delivery, Portal, PortalError, TokenRequest};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use std::io;
-use std::sync::{Arc, Mutex};
-use tracing::level_filters::LevelFilter;
-use tracing::subscriber::DefaultGuard;
+use std::sync::Arc;
 
 /// How the descriptions of all tokens of the suite begin.
 const OWN: &str = "contract";
@@ -26,14 +24,14 @@ pub struct Stage {
     pub traits: Traits,
     /// The tokens of others, which are there before.
     pub foreign: Vec<LiveToken>,
-    logs: Arc<Mutex<Vec<u8>>>,
-    _logging: DefaultGuard,
+    /// What the client's thread logs.
+    logs: CapturedLogs,
 }
 
 impl Stage {
     pub async fn new(portal: Box<dyn PortalUnderTest>) -> Self {
         let portal: Arc<dyn PortalUnderTest> = Arc::from(portal);
-        let (logs, logging) = capture_logs();
+        let logs = CapturedLogs::start();
         let traits = portal.traits();
         let (origin, _) = split(&portal.url());
         let proxy = FaultProxy::start(&origin, portal.ca_pem().as_deref(), traits.list).await;
@@ -45,7 +43,7 @@ impl Stage {
         // All else here reads the list.
         assert!(capabilities.list_visible(), "{capabilities:?}");
         proxy.take_lists();
-        Self { portal, proxy, client, capabilities, traits, foreign, logs, _logging: logging }
+        Self { portal, proxy, client, capabilities, traits, foreign, logs }
     }
 
     /// Another client, which has resolved the portal's interface.
@@ -158,7 +156,7 @@ impl Stage {
 
     /// Ends a case: nothing that was logged contains a secret.
     pub async fn end(self) {
-        let logs = String::from_utf8_lossy(&self.logs.lock().expect("logs")).into_owned();
+        let logs = self.logs.text();
         assert!(logs.contains("TRACE"), "the client's logs are captured: {logs}");
         self.assert_no_secret(&logs);
         assert!(self.foreign.iter().all(|token| !token.description.starts_with(OWN)));
@@ -204,28 +202,4 @@ async fn remove_own(portal: &dyn PortalUnderTest) {
             portal.remove(&token.id).await;
         }
     }
-}
-
-/// Everything that is logged on this thread, which is that of the client.
-fn capture_logs() -> (Arc<Mutex<Vec<u8>>>, DefaultGuard) {
-    #[derive(Clone)]
-    struct Writer(Arc<Mutex<Vec<u8>>>);
-    impl io::Write for Writer {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("logs").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let logs = Arc::new(Mutex::new(vec![]));
-    let writer = Writer(Arc::clone(&logs));
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    (logs, tracing::subscriber::set_default(subscriber))
 }
