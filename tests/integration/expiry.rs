@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A team whose issuer requests robot accounts of this Harbor, without a registry to verify them.
-async fn team_with(control_plane: &'static ControlPlane, name: &str, harbor: &FakeHarbor, changes: Value) -> Team {
+pub async fn team_with(control_plane: &'static ControlPlane, name: &str, harbor: &FakeHarbor, changes: Value) -> Team {
     let team = Team::bare(control_plane, name, Config::default()).await;
     team.apply(json!({
         "apiVersion": "v1", "kind": "Secret",

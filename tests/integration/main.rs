@@ -107,6 +107,8 @@ mod secret_leaks;
 mod secret_leaks_unparsable;
 mod service_accounts;
 mod service_accounts_restart;
+mod shards;
+mod shared_login;
 mod startup_shutdown;
 mod suspend;
 mod traces;

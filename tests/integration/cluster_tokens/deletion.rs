@@ -3,10 +3,24 @@
 use super::{Fleet, condition};
 use crate::control_plane::eventually;
 use crate::fake_portal::Operation;
-use crate::fixture::{LIMIT, until_gone};
+use crate::fixture::{LIMIT, token, until_gone, until_gone_within};
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams, PropagationPolicy};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, PropagationPolicy};
 use serde_json::json;
+use std::time::Duration;
+
+/// Waits until the garbage collector knows the `RegistryToken`s of this namespace. It discovers new kinds every 30 seconds,
+/// and may take an owner for one without dependents before: it would then delete what is to be orphaned.
+async fn until_garbage_is_collected(fleet: &Fleet, namespace: &str) {
+    let mut object = token("without-owner", "collected");
+    object["metadata"]["ownerReferences"] = json!([{
+        "apiVersion": "v1", "kind": "ConfigMap", "name": "gone", "uid": "00000000-0000-0000-0000-000000000001",
+    }]);
+    object["spec"]["suspend"] = json!(true);
+    let object = serde_json::from_value(object).expect("an object");
+    fleet.tokens(namespace).create(&PostParams::default(), &object).await.expect("created");
+    until_gone_within(Duration::from_mins(2), &fleet.tokens(namespace), "without-owner").await;
+}
 
 #[tokio::test]
 async fn deletion_revokes_all_tokens_with_progress_in_the_status() {
@@ -40,6 +54,7 @@ async fn foreground_deletion_ends_and_orphaned_tokens_stay_and_are_taken_over() 
     let namespace = fleet.namespace("cascade-in").await;
     fleet.apply(json!({})).await;
     let before = fleet.until_synced(&namespace).await;
+    until_garbage_is_collected(&fleet, &namespace).await;
     let orphan = DeleteParams { propagation_policy: Some(PropagationPolicy::Orphan), ..DeleteParams::default() };
     fleet.objects().delete(&fleet.name, &orphan).await.expect("deleted");
     until_gone(&fleet.objects(), &fleet.name).await;
