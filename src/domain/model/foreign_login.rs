@@ -30,7 +30,9 @@ impl Entry {
         };
         let agrees = |field: &str, decoded: &str| field.is_empty() || field == decoded;
         let one = agrees(&self.username, &username) && agrees(&self.password, &password);
-        (one && !username.is_empty() && !password.is_empty()).then_some((username, password))
+        // HTTP Basic, and `auth`, end the username at the first colon.
+        let usable = !username.is_empty() && !username.contains(':') && !password.is_empty();
+        (one && usable).then_some((username, password))
     }
 }
 
@@ -131,6 +133,7 @@ mod tests {
             r#"{"auths":{}}"#.to_owned(),
             r#"{"auths":{"a":{}}}"#.to_owned(),
             r#"{"auths":{"a":{"username":"tw-1"}}}"#.to_owned(),
+            r#"{"auths":{"a":{"username":"tw:1","password":"x"}}}"#.to_owned(),
             r#"{"auths":{"a":{"auth":"?"}}}"#.to_owned(),
             format!(r#"{{"auths":{{"a":{{"auth":"{auth}","username":"tw-2"}}}}}}"#),
             format!(r#"{{"auths":{{"a":{{"auth":"{auth}"}},"b":{{}}}}}}"#),
