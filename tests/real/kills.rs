@@ -8,6 +8,7 @@ use crate::operator_process::{self, Operator, install};
 use crate::stage::Stage;
 use kube::ResourceExt as _;
 use kube::api::{DeleteParams, ListParams};
+use registry_token_operator::api::TOKEN_ID_ANNOTATION;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,8 @@ async fn change(stage: &Stage, random: &mut Random) {
     }
 }
 
-/// Requests audits until each object has one token at rest, and Gitea has exactly these; returns their ids.
+/// Requests audits until each object has one token at rest, which its Secret stores, and Gitea has exactly these; returns
+/// their ids.
 async fn until_quiet(stage: &Stage) -> Vec<i64> {
     let mut next = Instant::now();
     eventually("each token of Gitea to be that of one object", QUIESCE_LIMIT, async || {
@@ -58,8 +60,14 @@ async fn until_quiet(stage: &Stage) -> Vec<i64> {
         for object in &objects {
             let status = object.status.as_ref().filter(|status| status.retiring.is_empty());
             let token = status.and_then(|status| status.token.as_ref());
-            let id = token.map(|token| token.id.parse::<i64>().expect("a number"));
-            expected.push(id.ok_or_else(|| format!("{} is not at rest", object.name_any()))?);
+            let token = token.ok_or_else(|| format!("{} is not at rest", object.name_any()))?;
+            // A Secret may have been deleted right before a kill: then the status is that of before.
+            let secret = stage.team.secrets().get_opt(&object.name_any()).await.map_err(|error| error.to_string())?;
+            let stored = secret.and_then(|secret| secret.annotations().get(TOKEN_ID_ANNOTATION).cloned());
+            if stored.as_ref() != Some(&token.id) {
+                return Err(format!("the Secret of {} stores {stored:?}, not {}", object.name_any(), token.id));
+            }
+            expected.push(token.id.parse::<i64>().expect("a number"));
         }
         expected.sort_unstable();
         let live: Vec<i64> = stage.live().await.iter().map(|token| token.id).collect();
