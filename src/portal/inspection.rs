@@ -42,8 +42,13 @@ impl Inspection {
     pub(super) fn add_or_unknown(&mut self, name: &'static str, text: Result<String, &str>) {
         match text {
             Ok(text) => self.add_fact(name, text),
-            Err(why) => self.add_fact(name, format!("not known: {why}")),
+            Err(why) => self.add_unknown(name, why),
         }
+    }
+
+    /// Adds a line that says why something is not known.
+    pub(super) fn add_unknown(&mut self, name: &'static str, why: &str) {
+        self.add_fact(name, format!("not known: {why}"));
     }
 
     /// Adds a problem once: the same failure may concern several reads. It may contain text of the portal.

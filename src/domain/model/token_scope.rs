@@ -30,7 +30,9 @@ impl IssuerProjects {
 /// tokens.
 #[must_use]
 pub fn scope_problem(projects: &[String], allowed: Option<&IssuerProjects>) -> Option<Problem> {
-    let first = projects.first()?;
+    if projects.is_empty() {
+        return None;
+    }
     let recreate = "create another RegistryToken, since scope cannot be changed";
     let Some(allowed) = allowed else {
         let message = format!(
@@ -38,7 +40,7 @@ pub fn scope_problem(projects: &[String], allowed: Option<&IssuerProjects>) -> O
         );
         return Some(terminal(Reason::ScopeNotAllowed, &message));
     };
-    let refused = if allowed.allows(first) { projects.iter().find(|one| !allowed.allows(one))? } else { first };
+    let refused = projects.iter().find(|one| !allowed.allows(one))?;
     let message = format!(
         "spec.scope.projects names {refused}, which the issuer does not allow, so no token is requested: add it to the issuer's projects, or {recreate}"
     );

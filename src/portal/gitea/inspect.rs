@@ -1,7 +1,7 @@
 //! What an issuer's login may do, before the first request.
 
 use super::account::{Account, LoginMethod, MAX_OWN_TOKENS, User, includes};
-use super::{GiteaPortal, client};
+use super::{GiteaPortal, client, spec};
 use crate::portal::inspection::{Inspection, InspectionSettings, Place, Places, PlacesResult};
 use crate::portal::rest::invalid_spec;
 use crate::portal::{Credentials, PortalError};
@@ -35,7 +35,7 @@ pub async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, Por
 /// If the login is rejected, or may not read who it is.
 pub async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
     let InspectionSettings { portal: settings, credentials_source } = settings;
-    let spec = settings.spec.gitea.clone().ok_or_else(|| invalid_spec("spec.gitea is missing"))?;
+    let spec = spec(&settings)?;
     let client = client(&spec, settings)?.with_credentials_source(credentials_source);
     let user = Account { client: &client, user: "the login" }.current_user().await?;
     let User { login, is_admin } = user.ok_or_else(|| {
@@ -53,10 +53,7 @@ impl GiteaPortal {
         let version = account.version().await.ok().flatten();
         inspection.add_or_unknown("version", version.ok_or("this server does not say it"));
         let Some(User { login, is_admin }) = user else {
-            inspection.add_or_unknown(
-                "login",
-                Err("the access token that is used as the password lacks the scope read:user"),
-            );
+            inspection.add_unknown("login", "the access token that is used as the password lacks the scope read:user");
             inspection.add_problem(format!(
                 "spec.gitea.auth: the access token needs the scope write:user: create another one, and store it in {}",
                 self.client.credentials_source()

@@ -49,6 +49,12 @@ impl fmt::Debug for GiteaPortal {
     }
 }
 
+/// The configuration of this type.
+fn spec(settings: &PortalSettings<'_>) -> Result<Gitea, PortalError> {
+    let spec = settings.spec.gitea.clone();
+    spec.ok_or_else(|| invalid_spec("spec.gitea is missing: type Gitea requires it"))
+}
+
 /// Creates the HTTP client; sends nothing.
 fn client(spec: &Gitea, settings: PortalSettings<'_>) -> Result<RestClient, PortalError> {
     let PortalSettings { limits, credentials, ca_pem, egress, .. } = settings;
@@ -66,8 +72,7 @@ impl GiteaPortal {
     /// # Errors
     /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
-        let spec = settings.spec.gitea.clone();
-        let spec = spec.ok_or_else(|| invalid_spec("spec.gitea is missing: type Gitea requires it"))?;
+        let spec = spec(&settings)?;
         // The id of a token would otherwise be taken for the name of the user, who identifies no token.
         if spec.user.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(invalid_spec(

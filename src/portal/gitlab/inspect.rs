@@ -1,10 +1,9 @@
 //! What an issuer's login may do, before the first request.
 
 use super::account::{Account, Group, OwnToken, Project, User};
-use super::{GitLabPortal, client};
+use super::{GitLabPortal, client, spec};
 use crate::portal::PortalError;
 use crate::portal::inspection::{Inspection, InspectionSettings, Place, Places, PlacesResult};
-use crate::portal::rest::invalid_spec;
 use crate::sanitize::sanitize;
 
 /// Access levels (`lib/gitlab/access.rb`).
@@ -48,7 +47,7 @@ pub async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, Por
 /// If the login is rejected, or may not read them.
 pub async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
     let InspectionSettings { portal: settings, credentials_source } = settings;
-    let spec = settings.spec.gitlab.clone().ok_or_else(|| invalid_spec("spec.gitlab is missing"))?;
+    let spec = spec(&settings)?;
     let client = client(&spec, settings)?.with_credentials_source(credentials_source);
     let account = Account { client: &client };
     let login = Login::read(&account).await?;
@@ -126,8 +125,8 @@ impl Login {
         inspection.add_fact("login", self.describe());
         let Some(token) = &self.token else {
             let why = "this GitLab does not show the access token, as before version 15.5";
-            inspection.add_or_unknown("scopes", Err(why));
-            inspection.add_or_unknown("expires", Err(why));
+            inspection.add_unknown("scopes", why);
+            inspection.add_unknown("expires", why);
             return;
         };
         inspection.add_fact("scopes", token.scopes.join(", "));
@@ -187,7 +186,7 @@ fn add_project(inspection: &mut Inspection, name: &str, project: &Project, login
             inspection.add_fact("registry", "the container registry of the project is turned off");
         }
         (_, Some(prefix)) => inspection.add_fact("registry", format!("images are named {prefix}/...")),
-        _ => inspection.add_or_unknown("registry", Err("GitLab does not say it for this project")),
+        _ => inspection.add_unknown("registry", "GitLab does not say it for this project"),
     }
 }
 
@@ -204,7 +203,7 @@ fn add_role(inspection: &mut Inspection, kind: &str, (level, required): (Option<
     let Some(level) = level else {
         let why =
             if login.is_admin() { "the login is an administrator, and no member" } else { "GitLab does not show it" };
-        inspection.add_or_unknown("role", Err(why));
+        inspection.add_unknown("role", why);
         return;
     };
     inspection.add_fact("role", format!("{} of the {kind}", role_name(level)));

@@ -57,6 +57,12 @@ impl fmt::Debug for GitLabPortal {
     }
 }
 
+/// The configuration of this type.
+fn spec(settings: &PortalSettings<'_>) -> Result<GitLab, PortalError> {
+    let spec = settings.spec.gitlab.clone();
+    spec.ok_or_else(|| invalid_spec("spec.gitlab is missing: type GitLab requires it"))
+}
+
 /// Creates the HTTP client; sends nothing.
 fn client(spec: &GitLab, settings: PortalSettings<'_>) -> Result<RestClient, PortalError> {
     let PortalSettings { limits, credentials, ca_pem, egress, .. } = settings;
@@ -74,8 +80,7 @@ impl GitLabPortal {
     /// # Errors
     /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
-        let spec = settings.spec.gitlab.clone();
-        let spec = spec.ok_or_else(|| invalid_spec("spec.gitlab is missing: type GitLab requires it"))?;
+        let spec = spec(&settings)?;
         if spec.project.is_some() == spec.group.is_some() {
             return Err(invalid_spec("set spec.gitlab.project or spec.gitlab.group, not both"));
         }

@@ -1,11 +1,10 @@
 //! What an issuer's login may do, before the first request.
 
 use super::account::{Account, Permissions, User};
-use super::{HarborPortal, client};
+use super::{HarborPortal, client, spec};
 use crate::api::{HarborLevel, HarborPermission};
 use crate::domain::model::token_scope::ALL_PROJECTS;
 use crate::portal::inspection::{Inspection, InspectionSettings, Place, Places, PlacesResult};
-use crate::portal::rest::invalid_spec;
 use crate::portal::{Credentials, PortalError};
 
 /// The operator's calls, and the permissions that Harbor requires for them (`src/server/v2.0/handler/robot.go`).
@@ -54,7 +53,7 @@ pub async fn inspect(settings: InspectionSettings<'_>) -> Result<Inspection, Por
 /// If the login is rejected, or the projects cannot be read.
 pub async fn places(settings: InspectionSettings<'_>) -> PlacesResult {
     let InspectionSettings { portal: settings, credentials_source } = settings;
-    let spec = settings.spec.harbor.clone().ok_or_else(|| invalid_spec("spec.harbor is missing"))?;
+    let spec = spec(&settings)?;
     let client = client(&spec, settings)?.with_credentials_source(credentials_source);
     let account = Account { client: &client };
     let user = account.current_user().await?;
@@ -94,19 +93,15 @@ impl HarborPortal {
         let version = account.version().await.ok().flatten();
         inspection.add_or_unknown("version", version.ok_or("this server does not show it to the login"));
         inspection.add_fact("login", describe(user));
-        let project = match self.spec.level {
-            HarborLevel::Project => self.spec.project.as_deref(),
-            HarborLevel::System => None,
-        };
         self.add_superfluous(inspection);
-        let Some(name) = project else {
+        let Some(name) = self.project() else {
             self.add_system(inspection, &account, user).await?;
             return self.add_projects_of_system(inspection, &account, user).await;
         };
         let Some(project) = account.project(name).await? else { return Ok(()) };
         inspection.add_fact("project", format!("{name} exists"));
         match account.permissions(Some(project.id)).await? {
-            None => inspection.add_or_unknown("permissions", Err("this version of Harbor does not show them")),
+            None => inspection.add_unknown("permissions", "this version of Harbor does not show them"),
             Some(permissions) => {
                 add_robot_actions(inspection, &format!("the project {name}"), &permissions);
                 self.add_ungrantable(inspection, name, &permissions, user);
@@ -150,7 +145,7 @@ impl HarborPortal {
             Some(permissions) if !permissions.robot_actions().is_empty() => {
                 add_robot_actions(inspection, "the system", &permissions);
             }
-            _ => inspection.add_or_unknown("permissions", Err("Harbor does not show them before the first request")),
+            _ => inspection.add_unknown("permissions", "Harbor does not show them before the first request"),
         }
         Ok(())
     }

@@ -67,6 +67,12 @@ impl fmt::Debug for HarborPortal {
     }
 }
 
+/// The configuration of this type.
+fn spec(settings: &PortalSettings<'_>) -> Result<Harbor, PortalError> {
+    let spec = settings.spec.harbor.clone();
+    spec.ok_or_else(|| invalid_spec("spec.harbor is missing: type Harbor requires it"))
+}
+
 /// Creates the HTTP client; sends nothing.
 fn client(spec: &Harbor, settings: PortalSettings<'_>) -> Result<RestClient, PortalError> {
     let PortalSettings { limits, credentials, ca_pem, egress, .. } = settings;
@@ -85,8 +91,7 @@ impl HarborPortal {
     /// # Errors
     /// If the spec is incomplete or invalid, or there is no certificate to trust (`CABundleInvalid`).
     pub fn new(settings: PortalSettings<'_>) -> Result<Self, PortalError> {
-        let spec = settings.spec.harbor.clone();
-        let spec = spec.ok_or_else(|| invalid_spec("spec.harbor is missing: type Harbor requires it"))?;
+        let spec = spec(&settings)?;
         match spec.level {
             HarborLevel::Project if spec.project.is_none() => {
                 return Err(invalid_spec("spec.harbor.project is missing: level Project requires it"));

@@ -1,6 +1,6 @@
 //! The fake Thinkwise portal, with tasks in one request.
 
-use super::suite::under_test::{LiveToken, PortalUnderTest, Traits};
+use super::suite::under_test::{Access, LiveToken, PortalUnderTest, Traits};
 use super::{COLLEAGUE, Started};
 use crate::fake_portal::{Config, FakePortal, Profile};
 use crate::fault_proxy::Reply;
@@ -52,18 +52,12 @@ impl PortalUnderTest for Thinkwise {
         }
     }
 
-    fn url(&self) -> String {
-        self.fake.portal_url()
-    }
-
-    fn ca_pem(&self) -> Option<String> {
-        None
-    }
-
-    fn credentials(&self) -> Credentials {
+    fn access(&self) -> Access {
         let login = profile().credentials(&self.fake);
         let text = |name: &str| login[name].as_str().expect("a text").to_owned();
-        Credentials::Basic { username: text("username"), password: SecretString::from(text("password")) }
+        let credentials =
+            Credentials::Basic { username: text("username"), password: SecretString::from(text("password")) };
+        Access { url: self.fake.portal_url(), ca_pem: None, credentials }
     }
 
     fn connect(&self, url: &str, credentials: Credentials, limits: Limits) -> Box<dyn Portal> {

@@ -1,7 +1,7 @@
 //! Gitea, with the tokens of one user.
 
 use super::server::{Server, settings, text};
-use super::under_test::{LiveToken, PortalUnderTest, Traits};
+use super::under_test::{Access, LiveToken, PortalUnderTest, Traits};
 use crate::fault_proxy::Reply;
 use futures::future::BoxFuture;
 use registry_token_operator::api::{Limits, Reason};
@@ -37,16 +37,8 @@ impl PortalUnderTest for Gitea {
         }
     }
 
-    fn url(&self) -> String {
-        self.server.url.clone()
-    }
-
-    fn ca_pem(&self) -> Option<String> {
-        self.server.ca_pem.clone()
-    }
-
-    fn credentials(&self) -> Credentials {
-        self.server.basic()
+    fn access(&self) -> Access {
+        self.server.access()
     }
 
     fn connect(&self, url: &str, credentials: Credentials, limits: Limits) -> Box<dyn Portal> {
@@ -66,19 +58,9 @@ impl PortalUnderTest for Gitea {
 
     fn tokens(&self) -> BoxFuture<'_, Vec<LiveToken>> {
         Box::pin(async {
-            let mut tokens: Vec<LiveToken> = vec![];
-            for page in 1.. {
-                let path = format!("{}?limit=50&page={page}", self.tokens_path());
-                let more = self.server.call((Method::GET, &path), None, &[200]).await;
-                let more = more.as_array().expect("a list");
-                if more.is_empty() {
-                    break;
-                }
-                tokens.extend(
-                    more.iter().map(|token| LiveToken { id: text(token, "id"), description: text(token, "name") }),
-                );
-            }
-            tokens
+            let tokens = self.server.pages(|page| format!("{}?limit=50&page={page}", self.tokens_path())).await;
+            let live = tokens.iter();
+            live.map(|token| LiveToken { id: text(token, "id"), description: text(token, "name") }).collect()
         })
     }
 

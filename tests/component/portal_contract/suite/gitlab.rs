@@ -1,7 +1,7 @@
 //! GitLab, with the deploy tokens of one project.
 
 use super::server::{Server, settings, text};
-use super::under_test::{LiveToken, PortalUnderTest, Traits};
+use super::under_test::{Access, LiveToken, PortalUnderTest, Traits};
 use crate::fault_proxy::Reply;
 use futures::future::BoxFuture;
 use registry_token_operator::api::{Limits, Reason};
@@ -42,16 +42,8 @@ impl PortalUnderTest for GitLab {
         }
     }
 
-    fn url(&self) -> String {
-        self.server.url.clone()
-    }
-
-    fn ca_pem(&self) -> Option<String> {
-        self.server.ca_pem.clone()
-    }
-
-    fn credentials(&self) -> Credentials {
-        self.server.access_token()
+    fn access(&self) -> Access {
+        self.server.access()
     }
 
     fn connect(&self, url: &str, credentials: Credentials, limits: Limits) -> Box<dyn Portal> {
@@ -71,18 +63,10 @@ impl PortalUnderTest for GitLab {
 
     fn tokens(&self) -> BoxFuture<'_, Vec<LiveToken>> {
         Box::pin(async {
-            let mut tokens: Vec<LiveToken> = vec![];
-            for page in 1.. {
-                let path = format!("{}?page={page}&per_page={PAGE_SIZE}", self.tokens_path());
-                let more = self.server.call((Method::GET, &path), None, &[200]).await;
-                let more = more.as_array().expect("a list");
-                if more.is_empty() {
-                    break;
-                }
-                let live = more.iter().filter(|token| token["revoked"] != true);
-                tokens.extend(live.map(|token| LiveToken { id: text(token, "id"), description: text(token, "name") }));
-            }
-            tokens
+            let tokens =
+                self.server.pages(|page| format!("{}?page={page}&per_page={PAGE_SIZE}", self.tokens_path())).await;
+            let live = tokens.iter().filter(|token| token["revoked"] != true);
+            live.map(|token| LiveToken { id: text(token, "id"), description: text(token, "name") }).collect()
         })
     }
 

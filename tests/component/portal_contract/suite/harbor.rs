@@ -1,7 +1,7 @@
 //! Harbor, with the robot accounts of one project.
 
 use super::server::{Server, settings, text};
-use super::under_test::{LiveToken, PortalUnderTest, Traits};
+use super::under_test::{Access, LiveToken, PortalUnderTest, Traits};
 use crate::fault_proxy::Reply;
 use futures::future::BoxFuture;
 use registry_token_operator::api::{Limits, Reason};
@@ -34,16 +34,8 @@ impl PortalUnderTest for Harbor {
         }
     }
 
-    fn url(&self) -> String {
-        self.server.url.clone()
-    }
-
-    fn ca_pem(&self) -> Option<String> {
-        self.server.ca_pem.clone()
-    }
-
-    fn credentials(&self) -> Credentials {
-        self.server.basic()
+    fn access(&self) -> Access {
+        self.server.access()
     }
 
     fn connect(&self, url: &str, credentials: Credentials, limits: Limits) -> Box<dyn Portal> {

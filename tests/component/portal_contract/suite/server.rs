@@ -1,5 +1,6 @@
 //! A server with a JSON API, as another client than the operator's uses it.
 
+use super::under_test::Access;
 use crate::fault_proxy::http_client;
 use registry_token_operator::api::{IssuerSpec, Limits};
 use registry_token_operator::portal::{Credentials, EgressPolicy, PortalSettings};
@@ -25,12 +26,28 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn basic(&self) -> Credentials {
-        Credentials::Basic { username: self.user.clone(), password: SecretString::from(self.secret.as_str()) }
+    pub fn access(&self) -> Access {
+        let secret = SecretString::from(self.secret.as_str());
+        let credentials = match self.user.clone() {
+            user if user.is_empty() => Credentials::Token { token: secret },
+            username => Credentials::Basic { username, password: secret },
+        };
+        Access { url: self.url.clone(), ca_pem: self.ca_pem.clone(), credentials }
     }
 
-    pub fn access_token(&self) -> Credentials {
-        Credentials::Token { token: SecretString::from(self.secret.as_str()) }
+    /// The rows of a list, page by page until one is empty. The first page has the number 1.
+    pub async fn pages(&self, path: impl Fn(usize) -> String) -> Vec<Value> {
+        let mut rows = vec![];
+        for page in 1.. {
+            let Value::Array(more) = self.call((Method::GET, &path(page)), None, &[200]).await else {
+                panic!("a list")
+            };
+            if more.is_empty() {
+                break;
+            }
+            rows.extend(more);
+        }
+        rows
     }
 
     /// Sends a call, and returns the body of its response, which has one of these statuses.

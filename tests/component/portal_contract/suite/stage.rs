@@ -33,12 +33,13 @@ impl Stage {
         let portal: Arc<dyn PortalUnderTest> = Arc::from(portal);
         let logs = CapturedLogs::start();
         let traits = portal.traits();
-        let (origin, _) = split(&portal.url());
-        let proxy = FaultProxy::start(&origin, portal.ca_pem().as_deref(), traits.list).await;
+        let access = portal.access();
+        let (origin, _) = split(&access.url);
+        let proxy = FaultProxy::start(&origin, access.ca_pem.as_deref(), traits.list).await;
         portal.set_origin(&proxy.origin);
         remove_own(&*portal).await;
         let foreign = portal.tokens().await;
-        let client = connect(&*portal, &proxy, portal.credentials());
+        let client = connect(&*portal, &proxy, access.credentials);
         let capabilities = client.resolve().await.expect("the portal is usable").capabilities;
         // All else here reads the list.
         assert!(capabilities.list_visible(), "{capabilities:?}");
@@ -48,7 +49,7 @@ impl Stage {
 
     /// Another client, which has resolved the portal's interface.
     pub async fn other_client(&self) -> Box<dyn Portal> {
-        let client = self.connect_with(self.portal.credentials());
+        let client = self.connect_with(self.portal.access().credentials);
         client.resolve().await.expect("the portal is usable");
         self.proxy.take_lists();
         client
@@ -62,7 +63,7 @@ impl Stage {
     /// The operator's login with a wrong secret.
     pub fn wrong_credentials(&self) -> Credentials {
         let wrong = SecretString::from(WRONG_SECRET);
-        match self.portal.credentials() {
+        match self.portal.access().credentials {
             Credentials::Basic { username, .. } => Credentials::Basic { username, password: wrong },
             Credentials::ClientCredentials { client_id, .. } => {
                 Credentials::ClientCredentials { client_id, client_secret: wrong }
@@ -141,7 +142,7 @@ impl Stage {
 
     /// The secrets of the logins, and of all tokens that were created.
     fn secrets(&self) -> Vec<String> {
-        let login = match self.portal.credentials() {
+        let login = match self.portal.access().credentials {
             Credentials::Basic { password: secret, .. }
             | Credentials::ClientCredentials { client_secret: secret, .. }
             | Credentials::Token { token: secret } => secret.expose_secret().to_owned(),
@@ -186,7 +187,7 @@ pub fn sorted(mut ids: Vec<String>) -> Vec<String> {
 }
 
 fn connect(portal: &dyn PortalUnderTest, proxy: &FaultProxy, credentials: Credentials) -> Box<dyn Portal> {
-    let (_, path) = split(&portal.url());
+    let (_, path) = split(&portal.access().url);
     portal.connect(&format!("{}{path}", proxy.origin), credentials, limits())
 }
 

@@ -28,6 +28,16 @@ pub struct Traits {
     pub token_limit: Reply,
 }
 
+/// Where a portal is, and how to log in.
+pub struct Access {
+    /// The address of its root.
+    pub url: String,
+    /// The CA of its certificate; the system's roots if `None`.
+    pub ca_pem: Option<String>,
+    /// The operator's login.
+    pub credentials: Credentials,
+}
+
 /// A token as the portal itself shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveToken {
@@ -40,14 +50,8 @@ pub struct LiveToken {
 pub trait PortalUnderTest: Send + Sync {
     fn traits(&self) -> Traits;
 
-    /// The address of its root.
-    fn url(&self) -> String;
-
-    /// The CA of its certificate; the system's roots if `None`.
-    fn ca_pem(&self) -> Option<String>;
-
-    /// The operator's login.
-    fn credentials(&self) -> Credentials;
+    /// Where it is, and how the operator logs in.
+    fn access(&self) -> Access;
 
     /// The client that is tested, with this root and login.
     fn connect(&self, url: &str, credentials: Credentials, limits: Limits) -> Box<dyn Portal>;
