@@ -154,7 +154,7 @@ fn create(world: &mut World, slot: usize) {
         created: world.clock,
         generation: 1,
         deleting: false,
-        finalizer: false,
+        finalizer: world.config.finalizer_at_creation,
         unprotected: false,
         description: format!("for {slot}"),
         requested: BTreeMap::new(),
@@ -284,7 +284,7 @@ fn restore_copy(world: &mut World, slot: usize) {
         version,
         created: world.clock,
         deleting: false,
-        finalizer: false,
+        finalizer: world.config.finalizer_at_creation,
         unprotected: false,
         ..old
     });

@@ -26,6 +26,8 @@ pub struct SimulationConfig {
     pub keep_marker: bool,
     /// Whether logins are verified, and whether that is required.
     pub login: LoginCheck,
+    /// New objects have the finalizer already: an admission policy, or the operator that created them, set it.
+    pub finalizer_at_creation: bool,
     /// Objects rotate.
     pub rotation: bool,
     /// The operators' keys.

@@ -15,6 +15,7 @@ pub const FIRST_TOKEN: SimulationConfig = SimulationConfig {
     id_in_response: true,
     keep_marker: false,
     login: LoginCheck::Disabled,
+    finalizer_at_creation: false,
     rotation: false,
     keys: KeyConfig::FIRST,
     start_at_rest: false,
@@ -49,6 +50,8 @@ fn bound(name: &str, otherwise: usize) -> usize {
 pub fn every_schedule(threads: usize, from_empty: usize, from_first_token: usize) -> Result<(), String> {
     let (from_empty, from_first_token) = (bound("EVENTS", from_empty), bound("AFTER", from_first_token));
     println!("{}", Schedules::from_empty(FIRST_TOKEN, None).explore(from_empty, threads)?);
+    let protected = SimulationConfig { finalizer_at_creation: true, ..FIRST_TOKEN };
+    println!("{}", Schedules::from_empty(protected, None).explore(from_empty, threads)?);
     println!("{}", Schedules::from_first_token(ONE_ACTION_MORE, None).explore(from_first_token, threads)?);
     Ok(())
 }

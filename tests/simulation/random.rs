@@ -39,6 +39,7 @@ pub fn draw_config(rng: &mut Rng) -> SimulationConfig {
         id_in_response: rng.below(2) == 0 || list_denied,
         keep_marker: rng.below(4) == 0,
         login: logins[rng.below(3)],
+        finalizer_at_creation: false,
         rotation: rng.below(3) == 0,
         keys: KeyConfig::FIRST,
         faults: u8::try_from(rng.below(4)).unwrap_or_default(),
@@ -102,6 +103,9 @@ pub fn run_on_other_portal(seed: u64) -> Result<usize, Failure> {
 /// Lets the portals be drawn from other numbers than the schedules.
 const OTHER_PORTALS: u64 = 0x5EED_0F0C_0A11;
 
+/// New objects have the finalizer already in one schedule of so many.
+const FINALIZER_AT_CREATION: u64 = 5;
+
 fn simulate(seed: u64, focus: Option<Mutant>, mutant: Option<Mutant>, traced: bool) -> (RunResult, Vec<String>) {
     simulate_with(seed, mutant, traced, |config| {
         if let Some(mutant) = focus {
@@ -118,6 +122,7 @@ fn simulate_with(
 ) -> (RunResult, Vec<String>) {
     let mut rng = Rng::new(seed);
     let mut config = draw_config(&mut rng);
+    config.finalizer_at_creation = seed % FINALIZER_AT_CREATION == 0;
     change(&mut config);
     let mut state = State::new(config, mutant);
     state.trace = traced.then(|| vec![format!("{config:?}")]);

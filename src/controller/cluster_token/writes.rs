@@ -3,7 +3,7 @@
 
 use super::view::Tokens;
 use crate::api::{
-    COPIED_REQUESTS_ANNOTATION, ClusterRegistryToken, LAST_APPLIED_KEYS_ANNOTATION, Reason, RegistryToken,
+    COPIED_REQUESTS_ANNOTATION, ClusterRegistryToken, FINALIZER, LAST_APPLIED_KEYS_ANNOTATION, Reason, RegistryToken,
     UNMATCHED_SINCE_ANNOTATION,
 };
 use crate::controller::api_call::{ApiError, call};
@@ -112,6 +112,8 @@ impl Writer<'_> {
             labels: Some(desired.labels.clone()),
             annotations: Some(annotations),
             owner_references: Some(vec![owner_reference(self.object)]),
+            // The token is requested by this operator, which would add it first.
+            finalizers: Some(vec![FINALIZER.to_owned()]),
             ..ObjectMeta::default()
         };
         let token = RegistryToken { metadata, spec: desired.spec.clone(), status: None };

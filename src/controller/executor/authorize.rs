@@ -1,15 +1,16 @@
 //! Authorizes an object to use its issuer, with a live read between the reservation and the request.
 
 use crate::api::{AllowedNamespaces, ClusterTokenIssuer, IssuerKind, NamespacesFrom, Reason, TokenIssuer};
-use crate::controller::api_call::{ApiError, call};
+use crate::controller::api_call::call;
 use crate::controller::context::Context;
 use crate::controller::decode::prune::live_issuer;
 use crate::controller::finalizer::has_finalizer;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
-use crate::controller::state::issuer_cache::ConnectedIssuer;
+use crate::controller::state::issuer_cache::{ConnectedIssuer, ReadIssuer};
 use crate::domain::model::problem::messages::{issuer_not_found, terminal, transient};
 use crate::domain::protocol::Response;
 use crate::kube_client::objects::ObjectClient;
+use crate::portal::rate_limit::Priority;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::ResourceExt;
 use kube::core::SelectorExt;
@@ -26,14 +27,12 @@ use tokio::time::Instant;
 pub async fn authorize_issuer(
     ctx: &Context,
     key: &IssuerKey,
-    namespace: &str,
+    (namespace, priority): (&str, Priority),
     connected: &ConnectedIssuer,
 ) -> Result<Instant, Response> {
-    let (started, read) = connected.reads.read(|| read_issuer(ctx, key)).await;
+    let (started, read) = connected.reads.for_priority(priority).read(|| read_issuer(ctx, key)).await;
     check_issuer(ctx, key, namespace, (connected, read)).await.map(|()| started)
 }
-
-type ReadIssuer = Result<Option<Arc<dyn AnyIssuer>>, ApiError>;
 
 async fn read_issuer(ctx: &Context, key: &IssuerKey) -> ReadIssuer {
     match key.kind {

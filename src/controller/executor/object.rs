@@ -44,7 +44,8 @@ impl Executor<'_> {
     /// Reads the issuer live.
     pub(crate) async fn read_issuer(&mut self) -> Response {
         let Some(issuer) = self.snapshot.issuer.clone() else { return Response::IssuerChanged };
-        match authorize_issuer(self.ctx, &self.snapshot.issuer_key(), &self.snapshot.namespace(), &issuer).await {
+        let (key, namespace) = (self.snapshot.issuer_key(), self.snapshot.namespace());
+        match authorize_issuer(self.ctx, &key, (&namespace, self.priority), &issuer).await {
             Ok(started) => {
                 self.issuer_read_at = started;
                 Response::Done

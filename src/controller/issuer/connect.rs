@@ -5,8 +5,7 @@ use crate::api::{Limits, OwnershipMarker};
 use crate::controller::annotations::requested;
 use crate::controller::context::Context;
 use crate::controller::issuer_object::{AnyIssuer, IssuerKey};
-use crate::controller::state::issuer_cache::{ConnectedIssuer, NamespaceRule, RegistryEndpoint};
-use crate::controller::state::shared_read::SharedRead;
+use crate::controller::state::issuer_cache::{ConnectedIssuer, IssuerReads, NamespaceRule, RegistryEndpoint};
 use crate::domain::model::capabilities::LoginName;
 use crate::domain::model::dockerconfig::registries_hash;
 use crate::domain::model::issuer::IssuerInfo;
@@ -96,7 +95,7 @@ pub async fn connect(
         credentials_secret,
         credentials_deleting,
         portal,
-        reads: SharedRead::default(),
+        reads: IssuerReads::new(),
         namespace_rule: NamespaceRule::of(object),
     }))
 }

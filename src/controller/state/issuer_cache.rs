@@ -9,7 +9,7 @@ use crate::domain::audit::login_audit::AuditEvidence;
 use crate::domain::audit::missing_tokens::MissingTokens;
 use crate::domain::model::issuer::{IssuerInfo, IssuerState};
 use crate::domain::model::problem::Problem;
-use crate::portal::rate_limit::Limiter;
+use crate::portal::rate_limit::{Limiter, Priority};
 use crate::portal::{EgressPolicy, LimitedPortal, PortalInterface};
 use jiff::Timestamp;
 use kube::core::Selector;
@@ -43,6 +43,29 @@ impl NamespaceRule {
     }
 }
 
+/// What a live read of an issuer returns.
+pub type ReadIssuer = Result<Option<Arc<dyn AnyIssuer>>, ApiError>;
+
+/// The live reads of an issuer's object. A first token during a wave of rotations does not wait for their reads.
+pub struct IssuerReads {
+    /// For token requests that pods wait for. They come in bursts, with many slots to prepare them.
+    urgent: SharedRead<ReadIssuer>,
+    /// For all others. They have few slots, so that a pause would leave the portal idle.
+    other: SharedRead<ReadIssuer>,
+}
+
+impl IssuerReads {
+    /// No reads yet.
+    pub fn new() -> Self {
+        Self { urgent: SharedRead::paced(), other: SharedRead::without_pause() }
+    }
+
+    /// The reads for token requests of this priority.
+    pub fn for_priority(&self, priority: Priority) -> &SharedRead<ReadIssuer> {
+        if priority == Priority::High { &self.urgent } else { &self.other }
+    }
+}
+
 /// An issuer whose portal responds.
 pub struct ConnectedIssuer {
     pub uid: String,
@@ -64,7 +87,7 @@ pub struct ConnectedIssuer {
     pub credentials_deleting: bool,
     pub portal: Arc<LimitedPortal>,
     /// The live reads of its object before token requests.
-    pub reads: SharedRead<Result<Option<Arc<dyn AnyIssuer>>, ApiError>>,
+    pub reads: IssuerReads,
     /// `None` if it serves all namespaces that may name it.
     pub namespace_rule: Option<NamespaceRule>,
 }

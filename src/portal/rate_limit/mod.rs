@@ -33,8 +33,9 @@ pub enum Priority {
 }
 
 /// How many requests may be prepared (reserve the Secret, read the issuer) per concurrent call: enough that the
-/// portal never waits for the API server, few enough that a crash leaves few reservations behind.
-const PREPARATION_SLOTS: usize = 3;
+/// portal never waits for the API server and for shared reads of the issuer, few enough that a crash leaves few
+/// reservations behind.
+const PREPARATION_SLOTS: usize = 4;
 
 /// The longest `Retry-After` that is honored; after that the portal is called again.
 pub const MAX_PAUSE: Duration = Duration::from_mins(5);

@@ -253,7 +253,7 @@ async fn changed_limits_count_calls_in_flight() {
 #[tokio::test(start_paused = true)]
 async fn preparation_slots_are_limited() {
     let limiter = limiter(2, UNLIMITED_RATE);
-    for (priority, capacity) in [(High, 9), (Normal, 3)] {
+    for (priority, capacity) in [(High, 12), (Normal, 3)] {
         let mut permits = vec![];
         while let Ok(permit) = timeout(REQUEST, limiter.acquire_preparation(priority, "a")).await {
             permits.push(permit);
