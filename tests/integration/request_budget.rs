@@ -1,13 +1,19 @@
-//! The cost of one object: at most six requests to the API server, one token request and one edit.
+//! The cost of one object: writes and reads at the API server, one token request and one edit.
 
-use crate::control_plane::AuditEvent;
+use crate::control_plane::{AuditEvent, ControlPlane, eventually};
 use crate::fake_portal::{Config, Operation};
-use crate::fixture::{Team, own_control_plane};
-use serde_json::json;
-use std::time::Duration;
+use crate::fixture::{LIMIT, Team, merge, own_control_plane, token, until_gone};
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-/// The number of objects, each of which costs the same.
-const OBJECTS: usize = 10;
+/// The number of objects, each of which costs the same: more than the live reads of the issuer that begin without a pause.
+const OBJECTS: usize = 30;
+/// How many live reads of an issuer begin without a pause, and the time between all others.
+const READS_AT_ONCE: usize = 10;
+const READ_INTERVAL: Duration = Duration::from_millis(150);
 
 /// The operator's requests about the objects, without events, watches and requests for the issuer.
 fn about_objects(event: &AuditEvent) -> bool {
@@ -17,28 +23,36 @@ fn about_objects(event: &AuditEvent) -> bool {
         && (event.name != "portal" || (event.verb == "get" && event.resource == "tokenissuers"))
 }
 
-#[tokio::test]
-async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edit() {
-    let (control_plane, _operator) = own_control_plane().await;
+/// A namespace whose portal returns the token's id, and whose issuer is in use.
+async fn team_in_use(control_plane: &'static ControlPlane, name: &str, changes: Value) -> Team {
     let mut portal = Config::default();
     portal.names.request.id = Some("container_token_id".to_owned());
-    let team = Team::bare(control_plane, "cost", portal).await;
+    let team = Team::bare(control_plane, name, portal).await;
     team.credentials("portal-password").await;
     let outputs = json!({"username": "username", "secret": "secret", "id": "container_token_id"});
-    team.issuer(json!({"thinkwise": {"tasks": {"request": {"outputs": outputs}}}})).await;
+    let mut spec = json!({"thinkwise": {"tasks": {"request": {"outputs": outputs}}}});
+    merge(&mut spec, changes);
+    team.issuer(spec).await;
     // The first use of an issuer writes its finalizer, which is done once.
     team.token("first", "first use of the issuer").await;
     team.until_synced("first").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
+    team
+}
 
-    let audit = control_plane.audit().expect("audit");
+/// Creates the objects, and checks what they cost: these writes for each, these reads of each object, and as few reads of
+/// the issuer as its pace allows.
+async fn create_and_count(team: &Team, (writes, own_reads): (usize, usize)) {
+    let audit = team.control_plane.audit().expect("audit");
     let (position, calls) = (audit.position().await.expect("a position"), team.portal.ledger().position());
+    let begun = Instant::now();
     for index in 0..OBJECTS {
         team.token(&format!("pull-{index}"), "counted").await;
     }
     for index in 0..OBJECTS {
         team.until_synced(&format!("pull-{index}")).await;
     }
+    let pauses = usize::try_from(begun.elapsed().as_millis() / READ_INTERVAL.as_millis()).expect("few");
     // Requests after the last write would have arrived by now.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let events = audit.since(position).await.expect("read").filter(about_objects);
@@ -46,20 +60,73 @@ async fn a_new_object_costs_six_requests_to_the_api_server_one_token_and_one_edi
         let name = format!("pull-{index}");
         let own: Vec<String> = events
             .iter()
-            // The request that creates a Secret has no name in its path; reads and writes have one.
             .filter(|event| event.name == name)
             .map(|event| format!("{} {}/{}", event.verb, event.resource, event.subresource))
             .collect();
-        assert!(own.len() <= 6, "{name} needed {own:?}");
+        assert_eq!(own.len(), writes + own_reads, "{name} needed {own:?}");
     }
-    let all: Vec<String> = events.iter().map(|event| format!("{} {}", event.verb, event.resource)).collect();
-    assert!(events.len() <= 6 * OBJECTS, "{} requests for {OBJECTS} objects: {all:?}", events.len());
-    assert!(events.len() >= 5 * OBJECTS, "the count includes all requests: {all:?}");
+    let reads = events.iter().filter(|event| event.resource == "tokenissuers").count();
+    assert!((1..=OBJECTS).contains(&reads), "{reads} reads of the issuer for {OBJECTS} objects");
+    assert!(reads <= READS_AT_ONCE + pauses + 1, "{reads} reads of the issuer in {pauses} pauses");
+    let written = events.iter().filter(|event| event.verb != "get").count();
+    assert_eq!((written, events.len() - written - reads), (writes * OBJECTS, own_reads * OBJECTS));
 
     let asked = team.portal.ledger().requests_since(calls);
     let count = |operation| asked.iter().filter(|request| request.operation == operation).count();
     assert_eq!(count(Operation::Request), OBJECTS, "one token request per object");
-    assert_eq!(count(Operation::Edit), OBJECTS, "one edit of the description per object");
     assert_eq!(count(Operation::Revoke), 0);
     assert_eq!(count(Operation::List), 0, "no list is read for it");
+}
+
+#[tokio::test]
+async fn a_new_object_costs_five_writes_and_at_most_one_read_and_four_writes_where_the_marker_stays() {
+    let (control_plane, _operator) = own_control_plane().await;
+    let team = team_in_use(control_plane, "cost", json!({})).await;
+    let calls = team.portal.ledger().position();
+    create_and_count(&team, (5, 0)).await;
+    let asked = team.portal.ledger().requests_since(calls);
+    let edits = asked.iter().filter(|request| request.operation == Operation::Edit).count();
+    assert_eq!(edits, OBJECTS, "one edit of the description per object");
+
+    let team = team_in_use(control_plane, "marked", json!({"ownershipMarker": "Permanent"})).await;
+    let calls = team.portal.ledger().position();
+    create_and_count(&team, (4, 0)).await;
+    let asked = team.portal.ledger().requests_since(calls);
+    assert!(asked.iter().all(|request| request.operation != Operation::Edit), "{asked:?}");
+}
+
+#[tokio::test]
+async fn the_policy_that_creates_objects_with_the_finalizer_saves_a_write_and_the_finalizer_stays() {
+    let (control_plane, _operator) = own_control_plane().await;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/policies/created").display().to_string();
+    let policy = control_plane.kubectl_ok(&["kustomize", &folder], None).await.expect("built");
+    control_plane.apply(&policy).await.expect("applied");
+    let team = team_in_use(control_plane, "created", json!({})).await;
+    let mut probe = token("probe", "is not created");
+    probe["metadata"]["namespace"] = json!(team.namespace);
+    eventually("the policy to be in force", LIMIT, async || {
+        let created = control_plane
+            .kubectl_ok(&["create", "--dry-run=server", "--output=json", "--filename=-"], Some(&probe.to_string()))
+            .await
+            .map_err(|error| error.to_string())?;
+        if created.contains("registry-token.dev/revoke") { Ok(()) } else { Err(created) }
+    })
+    .await;
+    create_and_count(&team, (4, 1)).await;
+
+    // Whoever applies the object again without the finalizer does not own it, and so does not remove it.
+    team.token("pull-0", "applied again").await;
+    let object = team.until_synced("pull-0").await;
+    assert_eq!(object.finalizers(), ["registry-token.dev/revoke"]);
+    let live = team.portal.ledger().live().len();
+    team.tokens().delete("pull-0", &DeleteParams::default()).await.expect("deleted");
+    until_gone(&team.tokens(), "pull-0").await;
+    assert_eq!(team.portal.ledger().live().len(), live - 1, "its token is revoked");
+
+    // The finalizers of others stay.
+    let mut object = token("guarded", "has a finalizer of another controller");
+    object["metadata"]["finalizers"] = json!(["example.com/guard"]);
+    team.apply(object).await;
+    let object = team.until_synced("guarded").await;
+    assert_eq!(object.finalizers(), ["example.com/guard", "registry-token.dev/revoke"]);
 }

@@ -122,7 +122,7 @@ fn simulate_with(
 ) -> (RunResult, Vec<String>) {
     let mut rng = Rng::new(seed);
     let mut config = draw_config(&mut rng);
-    config.finalizer_at_creation = seed % FINALIZER_AT_CREATION == 0;
+    config.finalizer_at_creation = seed.is_multiple_of(FINALIZER_AT_CREATION);
     change(&mut config);
     let mut state = State::new(config, mutant);
     state.trace = traced.then(|| vec![format!("{config:?}")]);

@@ -380,3 +380,22 @@ validations:
       Only the operator writes the labels registry-token.dev/owner and registry-token.dev/role. To copy a pull secret, leave
       it out. To keep a pull secret without its RegistryToken, delete the RegistryToken with deletionPolicy Orphan.
 {{- end }}
+
+{{- define "registry-token-operator.policies.created" -}}
+failurePolicy: Ignore
+reinvocationPolicy: Never
+matchConstraints:
+  resourceRules:
+    - apiGroups: [registry-token.dev]
+      apiVersions: ["*"]
+      operations: [CREATE]
+      resources: [registrytokens]
+matchConditions:
+  - name: has-no-finalizer-of-the-operator
+    expression: "!('registry-token.dev/revoke' in object.metadata.?finalizers.orValue([]))"
+mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration:
+      expression: >-
+        Object{metadata: Object.metadata{finalizers: ['registry-token.dev/revoke']}}
+{{- end }}

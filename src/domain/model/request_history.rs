@@ -68,6 +68,9 @@ pub struct RequestHistory {
     skips: u8,
     /// Field manager that last wrote the Secret, once looked up; empty if unknown.
     last_writer: Option<String>,
+    /// The Secret could not be created, because one exists that the cache does not contain: it is read before the next
+    /// request.
+    hidden_secret: bool,
 }
 
 impl RequestHistory {
@@ -162,6 +165,7 @@ impl RequestHistory {
         self.count = self.count.saturating_add(1);
         (self.last_sent, self.inputs_hash) = (Some(now), inputs_hash);
         (self.outcome, self.token_lost, self.last_writer) = (RequestOutcome::Pending, false, None);
+        self.hidden_secret = false;
     }
 
     /// Number of requests.
@@ -201,6 +205,17 @@ impl RequestHistory {
     /// Records the Secret's last writer.
     pub fn record_writer(&mut self, writer: Option<String>) {
         self.last_writer = Some(writer.unwrap_or_default());
+    }
+
+    /// Records that the Secret could not be created, because one exists that the cache does not contain.
+    pub const fn record_hidden_secret(&mut self) {
+        self.hidden_secret = true;
+    }
+
+    /// Whether that was so, and nothing was requested since.
+    #[must_use]
+    pub const fn has_hidden_secret(&self) -> bool {
+        self.hidden_secret
     }
 
     /// What to report while the next request for this cause waits.

@@ -7,6 +7,7 @@ use super::decide::{Action, Decision, decision};
 use super::model::cooldown::Operation;
 use super::model::problem::Problem;
 use super::model::problem::messages::secret_rejected;
+use super::model::request_cause::Cause;
 use super::observed::Observed;
 use super::protocol::{Request, Response};
 use super::status::StatusEvent;
@@ -127,6 +128,10 @@ impl Pass {
                 self.decide()
             }
             Stage::ReadingObject => match response {
+                Response::Object(Some(_)) if self.requests_first_token() => {
+                    self.live = true;
+                    self.decide()
+                }
                 Response::Object(Some(_)) => self.request(Request::ReadSecret, Stage::ReadingSecret),
                 Response::Object(None) => self.done(PassResult::Idle),
                 other => self.finish(from_response(other)),
@@ -152,6 +157,9 @@ impl Pass {
             Stage::RestoringOwnership => self.finish_restore(Operation::RestoreOwnership, response),
             Stage::Running(action, completion) => {
                 self.record_request(action.token_request_sent(&response));
+                if action.found_hidden_secret(&response) {
+                    self.observed.request_history.record_hidden_secret();
+                }
                 let completion = action.exception().unwrap_or(completion);
                 let transition = action.step(&self.observed, response);
                 self.advance(transition, completion)
@@ -201,6 +209,15 @@ impl Pass {
     fn done(mut self, end: PassResult) -> (Self, Step) {
         self.stage = Stage::Ended;
         (self, Step::Done(end))
+    }
+
+    /// Whether a first token is to be requested, and no Secret is known: as after the write of the finalizer, the Secret is
+    /// checked by its creation. If that failed before, it is read.
+    fn requests_first_token(&self) -> bool {
+        let action = decision(&self.observed).action;
+        self.observed.secret.is_none()
+            && !self.observed.request_history.has_hidden_secret()
+            && matches!(action, Action::RequestToken(request) if request.cause == Cause::First)
     }
 
     fn read_object(self) -> (Self, Step) {

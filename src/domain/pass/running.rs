@@ -47,6 +47,11 @@ impl RunningAction {
         matches!(self, Self::RequestToken(state) if state.was_sent(response))
     }
 
+    /// Whether the response shows that a Secret exists that the cache does not contain.
+    pub(super) fn found_hidden_secret(&self, response: &Response) -> bool {
+        matches!(self, Self::RequestToken(state) if state.found_hidden_secret(response))
+    }
+
     /// How the outcome of the pending request is handled, if not like that of the action: a revocation that cannot be
     /// recorded delays the login check.
     pub(super) fn exception(&self) -> Option<Completion> {

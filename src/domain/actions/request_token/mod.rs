@@ -120,6 +120,12 @@ impl RequestingToken {
         }
     }
 
+    /// Whether this response means that a Secret exists that the cache does not contain.
+    #[must_use]
+    pub fn found_hidden_secret(&self, response: &Response) -> bool {
+        self.stage == Stage::Reserving { create: true } && *response == Response::Conflict
+    }
+
     /// Whether this response means that a token request reached the portal, or may have. A rejection of the issuer as a
     /// whole does not count: all its objects wait for the issuer.
     #[must_use]
