@@ -11,41 +11,45 @@ use registry_token_operator::api::{FINALIZER, OWNER_LABEL, RegistryToken};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
-/// Writes for this many objects, this many at a time. Returns how long it took, and how many writes an object has without
-/// its own creation.
-pub async fn write(objects: usize, in_flight: usize) -> (Duration, usize) {
+/// Writes for this many objects, this many at a time; creates them with or without the finalizer. Returns how long it took.
+pub async fn write(objects: usize, in_flight: usize, finalizer_at_creation: bool) -> Duration {
     let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
     operator_process::install(&control_plane).await.expect("installed");
     let namespace = control_plane.namespace("bench").await.expect("a namespace");
     let client = control_plane.client().await.expect("a client");
-    let writer =
-        Writer { tokens: Api::namespaced(client.clone(), &namespace), secrets: Api::namespaced(client, &namespace) };
+    let writer = Writer {
+        tokens: Api::namespaced(client.clone(), &namespace),
+        secrets: Api::namespaced(client, &namespace),
+        finalizer_at_creation,
+    };
     let begun = Instant::now();
     stream::iter(0..objects).for_each_concurrent(in_flight, |index| writer.write_object(index)).await;
-    (begun.elapsed(), WRITES)
+    begun.elapsed()
 }
-
-/// The writes of [`Writer::write_object`] after the creation of the object.
-const WRITES: usize = 5;
 
 struct Writer {
     tokens: Api<RegistryToken>,
     secrets: Api<Secret>,
+    finalizer_at_creation: bool,
 }
 
 impl Writer {
     /// Creates an object; then finalizer, reservation, commit, status, and the status after the edit of the description.
     async fn write_object(&self, index: usize) {
         let (name, merge) = (format!("pull-{index}"), PatchParams::default());
+        let finalizers = if self.finalizer_at_creation { vec![FINALIZER] } else { vec![] };
         let token = json!({
-            "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken", "metadata": {"name": name},
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken",
+            "metadata": {"name": name, "finalizers": finalizers},
             "spec": {"description": format!("bench {index}"), "issuerRef": {"kind": "TokenIssuer", "name": "portal"}},
         });
         let token: RegistryToken = serde_json::from_value(token).expect("an object");
         let token = self.tokens.create(&PostParams::default(), &token).await.expect("created");
         let uid = token.metadata.uid.unwrap_or_default();
-        let finalizer = json!({"metadata": {"finalizers": [FINALIZER]}});
-        self.tokens.patch(&name, &merge, &Patch::Merge(finalizer)).await.expect("patched");
+        if !self.finalizer_at_creation {
+            let finalizer = json!({"metadata": {"finalizers": [FINALIZER]}});
+            self.tokens.patch(&name, &merge, &Patch::Merge(finalizer)).await.expect("patched");
+        }
         let reserved = json!({
             "metadata": {
                 "name": name, "labels": {(OWNER_LABEL): uid},

@@ -28,3 +28,11 @@ pub fn machine() -> String {
     let total = memory.lines().next().unwrap_or_default().replace("MemTotal:", "").trim().to_owned();
     format!("{cores} cores, {total}")
 }
+
+/// The value that this percentage of the values does not exceed.
+pub fn percentile(values: &[f64], percent: usize) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let index = (sorted.len() * percent).div_ceil(100).max(1) - 1;
+    sorted.get(index).copied().unwrap_or_default()
+}

@@ -1,6 +1,12 @@
 //! Many objects, one portal, one operator, on a separate control plane.
 
+mod at_rest;
 mod cluster_token;
+mod creation;
+mod deletion;
+mod hanging_issuer;
+mod restart;
+mod timeline;
 
 use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
 use crate::fake_portal::{Config, FakePortal, Operation};
@@ -18,6 +24,9 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// The operator.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_registry-token-operator");
 
 /// How many tasks create objects concurrently.
 const WRITERS: usize = 16;
@@ -67,7 +76,7 @@ impl Fleet {
         let namespace = control_plane.namespace("bench").await.expect("a namespace");
         let operator = start_operator(&control_plane, flags).await;
         let client = control_plane.client().await.expect("a client");
-        let manifests = manifests(&fake, &namespace, &portal);
+        let manifests = manifests("portal", &fake, &namespace, &portal);
         control_plane.apply(&manifests).await.expect("applied");
         tokio::time::sleep(Duration::from_secs(3)).await;
         let begun = control_plane.audit().expect("audit").position().await.expect("a position");
@@ -78,15 +87,20 @@ impl Fleet {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
+    /// An object of this issuer.
+    fn object(&self, name: &str, issuer: &str) -> RegistryToken {
+        serde_json::from_value(json!({
+            "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {"description": format!("bench {name}"), "issuerRef": {"kind": "TokenIssuer", "name": issuer}},
+        }))
+        .expect("an object")
+    }
+
     /// Creates one object.
     pub async fn create(&self, index: usize) {
-        let token: RegistryToken = serde_json::from_value(json!({
-            "apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken",
-            "metadata": {"name": format!("pull-{index}"), "namespace": self.namespace},
-            "spec": {"description": format!("bench {index}"), "issuerRef": {"kind": "TokenIssuer", "name": "portal"}},
-        }))
-        .expect("an object");
-        self.tokens().create(&PostParams::default(), &token).await.expect("created");
+        let object = self.object(&format!("pull-{index}"), "portal");
+        self.tokens().create(&PostParams::default(), &object).await.expect("created");
     }
 
     /// Creates objects, many concurrently.
@@ -149,23 +163,6 @@ impl Fleet {
         }
     }
 
-    /// From the creation of one object to its filled Secret.
-    pub async fn first_token(&self, index: usize) -> Duration {
-        let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), &self.namespace);
-        let named = watcher::Config::default().fields(&format!("metadata.name=pull-{index}"));
-        let mut events = watcher(secrets, named).applied_objects().boxed();
-        let begun = Instant::now();
-        self.create(index).await;
-        loop {
-            let left = LIMIT.saturating_sub(begun.elapsed());
-            let event = tokio::time::timeout(left, events.try_next()).await.expect("the Secret is filled in time");
-            let Ok(Some(secret)) = event else { continue };
-            if secret.annotations().contains_key(STORED_ANNOTATION) {
-                return begun.elapsed();
-            }
-        }
-    }
-
     /// Tokens requested since the start.
     pub fn tokens_requested(&self) -> usize {
         self.portal.ledger().count(Operation::Request)
@@ -186,19 +183,6 @@ impl Fleet {
     /// CPU time that the operator has used.
     pub fn cpu_time(&self) -> Duration {
         measure::cpu_time(self.operator.as_ref().expect("runs").pid())
-    }
-
-    /// Restarts the operator: the time until it is ready, and the writes in 20 s.
-    pub async fn restart(&mut self) -> (Duration, usize) {
-        let former = self.operator.take().expect("runs");
-        former.terminate().await;
-        let position = self.control_plane.audit().expect("audit").position().await.expect("a position");
-        let begun = Instant::now();
-        self.operator = Some(start_operator(&self.control_plane, self.flags).await);
-        let ready = begun.elapsed();
-        tokio::time::sleep(Duration::from_secs(20)).await;
-        let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
-        (ready, events.filter(is_by_operator).writes().len())
     }
 }
 
@@ -236,22 +220,25 @@ fn is_for_issuer(event: &AuditEvent) -> bool {
 }
 
 async fn start_operator(control_plane: &ControlPlane, flags: &[&'static str]) -> Operator {
-    let binary = Path::new(env!("CARGO_BIN_EXE_registry-token-operator"));
     let kubeconfig = operator_process::kubeconfig(control_plane).await.expect("a kubeconfig");
-    let mut options = operator_process::Options { log: "warn", ..operator_process::Options::default() };
-    options.flags.extend(flags);
-    Operator::start(binary, &kubeconfig, &options).await.expect("the operator starts")
+    Operator::start(Path::new(BINARY), &kubeconfig, &options(flags)).await.expect("the operator starts")
 }
 
-fn manifests(portal: &FakePortal, namespace: &str, like: &PortalOptions) -> String {
+fn options(flags: &[&'static str]) -> operator_process::Options {
+    let mut options = operator_process::Options { log: "warn", ..operator_process::Options::default() };
+    options.flags.extend(flags);
+    options
+}
+
+fn manifests(name: &str, portal: &FakePortal, namespace: &str, like: &PortalOptions) -> String {
     let secret = json!({
-        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": "portal", "namespace": namespace, "labels": {"registry-token.dev/credentials": "true"}},
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace, "labels": {"registry-token.dev/credentials": "true"}},
         "stringData": {"username": "k8s", "password": "portal-password"},
     });
     let mut spec = issuer_spec(portal);
     let id = like.id_in_response.then_some("container_token_id");
     let changes = json!({
-        "thinkwise": {"tasks": {"request": {"outputs": {"id": id}}}},
+        "thinkwise": {"tasks": {"request": {"outputs": {"id": id}}}, "auth": {"basic": {"secretRef": {"name": name}}}},
         "limits": {
             "requestsPerSecond": like.per_second, "concurrency": like.concurrency,
             "connectTimeout": null, "firstByteTimeout": null, "requestTimeout": null,
@@ -260,7 +247,7 @@ fn manifests(portal: &FakePortal, namespace: &str, like: &PortalOptions) -> Stri
     merge(&mut spec, changes);
     let issuer = json!({
         "apiVersion": "registry-token.dev/v1alpha1", "kind": "TokenIssuer",
-        "metadata": {"name": "portal", "namespace": namespace}, "spec": spec,
+        "metadata": {"name": name, "namespace": namespace}, "spec": spec,
     });
     format!("{secret}\n---\n{issuer}")
 }

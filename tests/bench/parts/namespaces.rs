@@ -1,7 +1,8 @@
 //! (8): one `ClusterRegistryToken` and many namespaces.
 
+use crate::LATENCY;
 use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
-use crate::{Figure, LATENCY, figure};
+use crate::report::{Figure, Target, figure, figure_of};
 use std::time::Duration;
 
 /// How many namespaces are labeled at once.
@@ -12,8 +13,15 @@ const SETTLE: Duration = Duration::from_secs(10);
 /// The requests per second of an issuer whose rate, and not the API server, is the limit: four times the default.
 const RATE: u32 = 20;
 
+/// Both.
+pub async fn labeled() -> Vec<Figure> {
+    let mut figures = labeled_at_once().await;
+    figures.push(labeled_at_once_with_a_rate().await);
+    figures
+}
+
 /// Labels all namespaces at once, with an issuer that allows few requests per second.
-pub async fn labeled_at_once_with_a_rate() -> Figure {
+async fn labeled_at_once_with_a_rate() -> Figure {
     let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: RATE, id_in_response: true };
     let fleet = Fleet::start(portal).await;
     fleet.create_cluster_token().await;
@@ -22,16 +30,12 @@ pub async fn labeled_at_once_with_a_rate() -> Figure {
     let elapsed = fleet.label_and_wait(&namespaces).await.as_secs_f64();
     let limit = NAMESPACES as f64 / f64::from(RATE);
     let ratio = elapsed / limit;
-    figure(
-        &format!("8. the same, {RATE} requests a second: time / the issuer's limit of {limit:.1} s"),
-        format!("{ratio:.2} ({elapsed:.1} s)"),
-        "<= 1.2",
-        Some(ratio <= 1.2),
-    )
+    let what = format!("8. the same, {RATE} requests a second: time / the issuer's limit of {limit:.1} s");
+    figure_of(&what, (ratio, ""), Target::AtMost(1.2), format!("{elapsed:.1} s"))
 }
 
 /// Labels all namespaces at once, then one more.
-pub async fn labeled_at_once() -> Vec<Figure> {
+async fn labeled_at_once() -> Vec<Figure> {
     let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
     let fleet = Fleet::start(portal).await;
     fleet.create_cluster_token().await;
@@ -56,32 +60,21 @@ pub async fn labeled_at_once() -> Vec<Figure> {
     tokio::time::sleep(SETTLE).await;
     let writes = fleet.operator_writes_since(position).await;
     let elsewhere = writes.iter().filter(|event| all.contains(&event.namespace)).count();
+    let what =
+        format!("8. 1,000 namespaces labeled at once, 4 requests at a time: time / the portal's limit of {limit:.1} s");
     vec![
-        figure(
-            &format!(
-                "8. 1,000 namespaces labeled at once, 4 requests at a time: time / the portal's limit of {limit:.1} s"
-            ),
-            format!("{ratio:.2} ({elapsed:.1} s)"),
-            "<= 1.2",
-            Some(ratio <= 1.2),
-        ),
-        figure(
-            "8. writes of the ClusterRegistryToken's status meanwhile, per second",
-            format!("{per_second:.2} ({status_writes} writes)"),
-            "<= 1",
-            Some(per_second <= 1.0),
+        figure_of(&what, (ratio, ""), Target::AtMost(1.2), format!("{elapsed:.1} s")),
+        figure_of(
+            "8. writes of the ClusterRegistryToken's status meanwhile",
+            (per_second, "a second"),
+            Target::AtMost(1.0),
+            format!("{status_writes} writes"),
         ),
         figure(
             "8. writes in the other namespaces when one more is labeled",
-            elsewhere.to_string(),
-            "0",
-            Some(elsewhere == 0),
+            (elsewhere as f64, ""),
+            Target::AtMost(0.0),
         ),
-        figure(
-            "8. memory per namespace that does not match, KiB",
-            format!("{per_namespace:.2}"),
-            "< 1",
-            Some(per_namespace < 1.0),
-        ),
+        figure("8. memory for each namespace that does not match", (per_namespace, "KiB"), Target::AtMost(1.0)),
     ]
 }

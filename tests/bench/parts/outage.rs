@@ -1,0 +1,33 @@
+//! (10): a portal that does not answer, with 1,000 objects, beside a healthy one.
+
+use crate::LATENCY;
+use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::measure::percentile;
+use crate::report::{Figure, Target, figure_of};
+
+const OBJECTS: usize = 1000;
+const SAMPLES: usize = 50;
+
+/// What the time-outs of one issuer add to the first tokens of another.
+pub async fn of_one_portal() -> Vec<Figure> {
+    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
+    let fleet = Fleet::start(portal).await;
+    let before = sample(&fleet, 0).await;
+    let hanging = fleet.create_hanging_issuer(OBJECTS).await;
+    let during = sample(&fleet, SAMPLES).await;
+    let requests = hanging.requests_without_a_response();
+    vec![figure_of(
+        "10. a first token while the portal of another issuer with 1,000 objects does not answer / without that (medians of 50)",
+        (during / before, ""),
+        Target::AtMost(1.1),
+        format!("{before:.0} ms, {during:.0} ms, {requests} requests without an answer"),
+    )]
+}
+
+async fn sample(fleet: &Fleet, first: usize) -> f64 {
+    let mut times = vec![];
+    for index in first..first + SAMPLES {
+        times.push(fleet.first_token(index).await.as_secs_f64() * 1e3);
+    }
+    percentile(&times, 50)
+}

@@ -1,0 +1,121 @@
+//! The figures of a run: as a table, as JSON and as a picture.
+
+use crate::measure;
+use crate::svg::bars;
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// What a figure should be.
+#[derive(Clone, Copy)]
+pub enum Target {
+    /// This or less.
+    AtMost(f64),
+    /// This or more.
+    AtLeast(f64),
+    /// It is only reported.
+    None,
+}
+
+/// One figure.
+pub struct Figure {
+    /// What was measured, with the number of its part.
+    pub what: String,
+    /// The value.
+    pub value: f64,
+    /// The unit of value and target; empty for a ratio or a number.
+    pub unit: &'static str,
+    /// What the value should be.
+    pub target: Target,
+    /// How the value came about, if that helps to read it.
+    pub detail: String,
+}
+
+/// A figure, which is printed at once.
+pub fn figure(what: &str, (value, unit): (f64, &'static str), target: Target) -> Figure {
+    figure_of(what, (value, unit), target, String::new())
+}
+
+/// The same with details.
+pub fn figure_of(what: &str, (value, unit): (f64, &'static str), target: Target, detail: String) -> Figure {
+    let figure = Figure { what: what.to_owned(), value, unit, target, detail };
+    eprintln!("bench: {}: {}", figure.what, figure.measured());
+    figure
+}
+
+impl Figure {
+    fn number(value: f64) -> String {
+        let digits = if value.abs() >= 100.0 || value.fract() == 0.0 { 0 } else { 2 };
+        format!("{value:.digits$}")
+    }
+
+    fn measured(&self) -> String {
+        let detail = if self.detail.is_empty() { String::new() } else { format!(" ({})", self.detail) };
+        format!("{} {}", Self::number(self.value), self.unit).trim().to_owned() + &detail
+    }
+
+    fn target(&self) -> String {
+        let (sign, value) = match self.target {
+            Target::AtMost(value) => ("<=", value),
+            Target::AtLeast(value) => (">=", value),
+            Target::None => return "-".to_owned(),
+        };
+        format!("{sign} {} {}", Self::number(value), self.unit).trim().to_owned()
+    }
+
+    fn is_met(&self) -> Option<bool> {
+        match self.target {
+            Target::AtMost(most) => Some(self.value <= most),
+            Target::AtLeast(least) => Some(self.value >= least),
+            Target::None => None,
+        }
+    }
+
+    /// The share of the target that is used: 1 is the target, and less is better.
+    fn used(&self) -> Option<f64> {
+        match self.target {
+            Target::AtMost(most) if most > 0.0 => Some(self.value / most),
+            Target::AtLeast(least) if self.value > 0.0 => Some(least / self.value),
+            _ => None,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let target = match self.target {
+            Target::AtMost(most) => json!({"atMost": most}),
+            Target::AtLeast(least) => json!({"atLeast": least}),
+            Target::None => Value::Null,
+        };
+        json!({
+            "what": self.what, "value": self.value, "unit": self.unit, "target": target, "met": self.is_met(),
+            "detail": self.detail,
+        })
+    }
+}
+
+/// Prints the table.
+pub fn print(figures: &[Figure]) {
+    println!("\nmachine: {}, shared by all components\n", measure::machine());
+    println!("| figure | measured | target | |\n|---|---|---|---|");
+    for figure in figures {
+        let rating = figure.is_met().map_or("", |met| if met { "met" } else { "**missed**" });
+        println!("| {} | {} | {} | {rating} |", figure.what, figure.measured(), figure.target());
+    }
+}
+
+/// Writes `bench.json` and `bench.svg` into this folder.
+pub fn write(figures: &[Figure], folder: &Path) {
+    let all: Vec<Value> = figures.iter().map(Figure::json).collect();
+    let json = json!({"machine": measure::machine(), "figures": all});
+    let shown: Vec<(String, String, f64)> = figures
+        .iter()
+        .filter_map(|figure| {
+            Some((figure.what.clone(), format!("{} ({})", figure.measured(), figure.target()), figure.used()?))
+        })
+        .collect();
+    std::fs::create_dir_all(folder).expect("a folder");
+    for (name, text) in [("bench.json", format!("{json:#}\n")), ("bench.svg", bars(&shown))] {
+        let path = folder.join(name);
+        std::fs::write(&path, text).expect("written");
+        eprintln!("bench: wrote {}", path.display());
+    }
+}
