@@ -8,6 +8,7 @@ pub mod domain;
 mod fuzz_support;
 pub mod health;
 mod http;
+mod http_server;
 pub mod kube_client;
 pub mod metrics;
 mod plain_text;

@@ -1,11 +1,11 @@
 //! Serves `/livez`, `/readyz` and `/metrics`.
 
-mod connections;
 pub mod invalid_objects;
 pub mod readiness;
 pub mod watch_health;
 
 use self::readiness::Readiness;
+use crate::http_server::{self, ConnectionLimits};
 use crate::metrics::{Format, Metrics};
 use axum::Router;
 use axum::extract::State;
@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 /// # Errors
 /// If the address cannot be bound.
 pub async fn listen(address: SocketAddr) -> std::io::Result<Vec<TcpListener>> {
-    let listeners = connections::listen(address).await?;
+    let listeners = http_server::listen(address).await?;
     for listener in &listeners {
         tracing::info!(address = %listener.local_addr()?, "health server listening");
     }
@@ -41,7 +41,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .with_state(readiness)
         .merge(Router::new().route("/metrics", get(serve_metrics)).with_state(metrics));
-    connections::serve(listeners, routes, connections::ConnectionLimits::default(), stop).await;
+    http_server::serve("health", listeners, routes, ConnectionLimits::default(), stop).await;
 }
 
 async fn livez(State(readiness): State<Arc<Readiness>>) -> (StatusCode, String) {

@@ -1,5 +1,5 @@
-//! Connections of the health port. Any client in the cluster may open them: the number is limited, each has a short
-//! timeout and a small buffer, and a new one is always served.
+//! Connections of the ports that the operator serves. Any client in the cluster may open them: the number is limited, each
+//! has a timeout and a small buffer, and a new one is always served.
 
 use axum::Router;
 use futures::future::select_all;
@@ -27,11 +27,11 @@ const LOG_INTERVAL: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionLimits {
     /// Timeout for the head of a request.
-    header_timeout: Duration,
+    pub(crate) header_timeout: Duration,
     /// Timeout for a request and its response. A connection serves one request.
-    request_timeout: Duration,
+    pub(crate) request_timeout: Duration,
     /// Maximum number of open connections.
-    max_connections: usize,
+    pub(crate) max_connections: usize,
 }
 
 impl Default for ConnectionLimits {
@@ -67,22 +67,23 @@ async fn listen_with(
     }
 }
 
-/// Serves until `stop` completes, and then finishes responses in progress for a moment.
+/// Serves until `stop` completes, and then finishes responses in progress for a moment. `port` names the port in the log.
 pub(crate) async fn serve(
+    port: &'static str,
     listeners: Vec<TcpListener>,
     routes: Router,
     limits: ConnectionLimits,
     stop: impl Future<Output = ()> + Send,
 ) {
     let mut stop = std::pin::pin!(stop);
-    let mut open = OpenConnections::new(limits);
+    let mut open = OpenConnections::new(port, limits);
     loop {
         tokio::select! {
             () = &mut stop => break,
             accepted = accept(&listeners) => match accepted {
                 Ok(stream) => open.add(stream, &routes),
                 Err(error) => {
-                    tracing::warn!(%error, "health port: accept failed");
+                    tracing::warn!(port, %error, "accept failed");
                     sleep(ACCEPT_RETRY_INTERVAL).await;
                 }
             },
@@ -98,6 +99,7 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
 }
 
 struct OpenConnections {
+    port: &'static str,
     limits: ConnectionLimits,
     tasks: JoinSet<()>,
     oldest_first: VecDeque<AbortHandle>,
@@ -105,8 +107,8 @@ struct OpenConnections {
 }
 
 impl OpenConnections {
-    fn new(limits: ConnectionLimits) -> Self {
-        Self { limits, tasks: JoinSet::new(), oldest_first: VecDeque::new(), last_logged: None }
+    fn new(port: &'static str, limits: ConnectionLimits) -> Self {
+        Self { port, limits, tasks: JoinSet::new(), oldest_first: VecDeque::new(), last_logged: None }
     }
 
     /// Serves one more connection, and closes the oldest if there are too many: a well-behaved request is answered
@@ -119,10 +121,8 @@ impl OpenConnections {
             oldest.abort();
             if self.last_logged.is_none_or(|logged| logged.elapsed() >= LOG_INTERVAL) {
                 self.last_logged = Some(Instant::now());
-                tracing::warn!(
-                    most = self.limits.max_connections,
-                    "health port: too many connections, closing the oldest"
-                );
+                let most = self.limits.max_connections;
+                tracing::warn!(port = self.port, most, "too many connections, closing the oldest");
             }
         }
         let mut server = http1::Builder::new();
@@ -150,7 +150,7 @@ mod tests {
         let listeners = listen("127.0.0.1:0".parse().expect("an address")).await.expect("a port");
         let address = listeners[0].local_addr().expect("an address");
         let routes = Router::new().route("/livez", get(|| async { "ok" }));
-        tokio::spawn(serve(listeners, routes, limits, std::future::pending()));
+        tokio::spawn(serve("health", listeners, routes, limits, std::future::pending()));
         address
     }
 
@@ -242,7 +242,7 @@ mod tests {
         let Ok(listeners) = listen("[::]:0".parse().expect("an address")).await else { return };
         let port = listeners[0].local_addr().expect("an address").port();
         let routes = Router::new().route("/livez", get(|| async { "ok" }));
-        tokio::spawn(serve(listeners, routes, ConnectionLimits::default(), std::future::pending()));
+        tokio::spawn(serve("health", listeners, routes, ConnectionLimits::default(), std::future::pending()));
         assert!(livez(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await.ends_with("ok"));
     }
 }
