@@ -13,6 +13,7 @@ pub mod kube_client;
 pub mod metrics;
 mod plain_text;
 pub mod portal;
+pub mod profiling;
 pub mod registry;
 mod sanitize;
 pub mod telemetry;

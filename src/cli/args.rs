@@ -7,6 +7,7 @@ use super::leader_election_args::LeaderElectionArgs;
 use super::scope_args::{DEFAULT_NAMESPACE, ScopeArgs};
 use crate::api::{NamespaceName, ObjectName, ShortDuration};
 use crate::metrics::MAX_OBJECTS;
+use crate::profiling::address::LoopbackAddress;
 use crate::telemetry::LogFormat;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::net::SocketAddr;
@@ -83,6 +84,11 @@ pub struct RunArgs {
         value_parser = clap::value_parser!(u32).range(0..=i64::from(MAX_OBJECTS))
     )]
     pub metrics_per_object: u32,
+
+    /// Serve the heap profile at `/debug/pprof/heap` on this loopback address, such as 127.0.0.1:6060. jemalloc has to be
+    /// started with its profiler: set `_RJEM_MALLOC_CONF=prof:true` in the environment [default: off]
+    #[arg(long, env = "PPROF_BIND_ADDRESS", value_name = "ADDRESS")]
+    pub pprof_bind_address: Option<LoopbackAddress>,
 
     /// Leader election.
     #[command(flatten)]

@@ -7,6 +7,7 @@ use super::process::{random_suffix, shutdown_signal};
 use crate::controller::{self, Clock, OperatorConfig};
 use crate::health::readiness::Readiness;
 use crate::metrics::{GIT_COMMIT, Metrics};
+use crate::profiling::Profiling;
 use crate::{health, telemetry};
 use std::io;
 use std::net::SocketAddr;
@@ -25,6 +26,10 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     let readiness = Arc::new(Readiness::default());
     let metrics = Arc::new(Metrics::with_objects(usize::try_from(run.metrics_per_object)?));
     let listeners = health::listen(run.listen).await.map_err(|error| cannot_listen(run.listen, &error))?;
+    let profiling = match run.pprof_bind_address {
+        Some(address) => Some(Profiling::listen(address).await?),
+        None => None,
+    };
     let client = kube_client(kube_config(None).await?, Arc::clone(&clock), Arc::clone(&metrics))?;
     let stop = CancellationToken::new();
     cancel_on_signal(shutdown_signal()?, stop.clone(), Arc::clone(&readiness));
@@ -38,6 +43,9 @@ pub(crate) async fn run(run: RunArgs) -> Result<(), CliError> {
     let health =
         health::serve(listeners, Arc::clone(&readiness), Arc::clone(&metrics), health_stop.clone().cancelled_owned());
     let health = tokio::spawn(health);
+    if let Some(profiling) = profiling {
+        tokio::spawn(profiling.serve(health_stop.clone().cancelled_owned()));
+    }
     let settings = OperatorConfig {
         namespace: run.namespace.to_string(),
         identity,

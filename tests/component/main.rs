@@ -27,6 +27,10 @@ mod gitlab_client;
 mod harbor_client;
 #[path = "health_port.rs"]
 mod health_port;
+// jemalloc is the allocator of these targets only.
+#[cfg(all(target_os = "linux", target_env = "gnu", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[path = "heap_profile.rs"]
+mod heap_profile;
 #[path = "portal_client/mod.rs"]
 mod portal_client;
 #[path = "portal_contract/mod.rs"]

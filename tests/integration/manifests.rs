@@ -24,7 +24,12 @@ fn jemalloc_is_used_where_it_is_proven_and_is_built_for_the_largest_pages_of_arm
     let (_, for_targets) = manifest.split_once(&format!("[target.'{condition}'.dependencies]")).expect("a condition");
     assert!(for_targets.contains("tikv-jemallocator"));
     assert_eq!(manifest.matches("tikv-jemallocator =").count(), 1, "nowhere else");
+    assert!(for_targets.contains("jemalloc_pprof"), "its profile too");
+    assert_eq!(manifest.matches("jemalloc_pprof =").count(), 1, "nowhere else");
     assert!(read("src/main.rs").contains(&format!("#[{condition}]\n#[global_allocator]")));
+    let profile = read("src/profiling/heap.rs");
+    assert_eq!(profile.matches(&format!("#[{condition}]\nmod allocator")).count(), 1);
+    assert_eq!(profile.matches(&format!("#[cfg(not({proven}))]\nmod allocator")).count(), 1);
     assert!(read(".cargo/config.toml").contains("AARCH64_UNKNOWN_LINUX_GNU_JEMALLOC_SYS_WITH_LG_PAGE = \"16\""));
     assert!(read("Dockerfile").contains("COPY .cargo .cargo"));
 }
