@@ -154,7 +154,7 @@ app.kubernetes.io/component: uninstall
 {{- end }}
 {{- end }}
 
-{{- /* The fields of a pod that the Deployment and the Job share. */}}
+{{- /* The fields of a pod that the Deployment and the Job share, without its volumes. */}}
 {{- define "registry-token-operator.sharedPodSpec" -}}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
@@ -184,10 +184,6 @@ hostAliases:
 {{- end }}
 {{- with .Values.dnsConfig }}
 dnsConfig:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .Values.extraVolumes }}
-volumes:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
