@@ -24,6 +24,7 @@ mod bare_writer;
 mod fleet;
 mod measure;
 mod parts;
+mod peer;
 mod report;
 mod svg;
 

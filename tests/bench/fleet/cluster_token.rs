@@ -1,6 +1,7 @@
 //! A `ClusterRegistryToken` and many namespaces.
 
-use super::{Fleet, WRITERS, is_by_operator, wait_filled};
+use super::filled::wait_stored;
+use super::{Fleet, WRITERS, is_by_operator};
 use crate::control_plane::{Events, Position};
 use crate::manifests::merge;
 use futures::{StreamExt, stream};
@@ -65,7 +66,7 @@ impl Fleet {
         };
         let secrets: Api<PartialObjectMeta<Secret>> = Api::all(self.client.clone());
         let filled =
-            wait_filled(secrets, |secret| names.contains(&secret.namespace().unwrap_or_default()), names.len());
+            wait_stored(secrets, |secret| names.contains(&secret.namespace().unwrap_or_default()), names.len());
         let begun = Instant::now();
         tokio::join!(stream::iter(names).for_each_concurrent(WRITERS, label), filled);
         begun.elapsed()

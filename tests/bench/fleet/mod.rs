@@ -4,6 +4,7 @@ mod at_rest;
 mod cluster_token;
 mod creation;
 mod deletion;
+mod filled;
 mod hanging_issuer;
 mod restart;
 mod timeline;
@@ -13,23 +14,23 @@ use crate::fake_portal::{Config, FakePortal, Operation};
 use crate::manifests::{issuer_spec, merge};
 use crate::measure;
 use crate::operator_process::{self, Operator};
-use futures::{StreamExt, TryStreamExt, stream};
-use k8s_openapi::api::core::v1::Secret;
+use futures::{StreamExt, stream};
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::core::PartialObjectMeta;
-use kube::runtime::{WatchStreamExt, watcher};
-use kube::{Api, Client, ResourceExt};
-use registry_token_operator::api::{OWNER_LABEL, ROTATE_ANNOTATION, RegistryToken, STORED_ANNOTATION, TokenIssuer};
+use kube::{Api, Client};
+use registry_token_operator::api::{ROTATE_ANNOTATION, RegistryToken, TokenIssuer};
 use serde_json::json;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+pub use self::filled::wait_filled;
+use self::filled::wait_stored;
 
 /// The operator.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_registry-token-operator");
 
 /// How many tasks create objects concurrently.
-const WRITERS: usize = 16;
+pub const WRITERS: usize = 16;
 /// The longest wait for a fleet.
 const LIMIT: Duration = Duration::from_mins(10);
 
@@ -112,7 +113,7 @@ impl Fleet {
     pub async fn create_and_wait(&self, objects: usize) -> Duration {
         let begun = Instant::now();
         let secrets = Api::namespaced(self.client.clone(), &self.namespace);
-        let filled = wait_filled(secrets, |_| true, objects);
+        let filled = wait_stored(secrets, |_| true, objects);
         tokio::join!(self.create_range(0, objects), filled);
         begun.elapsed()
     }
@@ -183,29 +184,6 @@ impl Fleet {
     /// CPU time that the operator has used.
     pub fn cpu_time(&self) -> Duration {
         measure::cpu_time(self.operator.as_ref().expect("runs").pid())
-    }
-}
-
-/// Waits until this many of these Secrets have a token.
-async fn wait_filled(
-    secrets: Api<PartialObjectMeta<Secret>>,
-    wanted: impl Fn(&PartialObjectMeta<Secret>) -> bool,
-    count: usize,
-) {
-    let mut events = watcher(secrets, watcher::Config::default().labels(OWNER_LABEL)).applied_objects().boxed();
-    let mut filled = HashSet::new();
-    let (begun, mut reported_at) = (Instant::now(), Instant::now());
-    while filled.len() < count {
-        let left = LIMIT.saturating_sub(begun.elapsed());
-        let event = tokio::time::timeout(left, events.try_next()).await.expect("every Secret is filled in time");
-        let Ok(Some(secret)) = event else { continue };
-        if secret.annotations().contains_key(STORED_ANNOTATION) && wanted(&secret) {
-            filled.insert((secret.namespace(), secret.name_any()));
-        }
-        if reported_at.elapsed() > Duration::from_secs(2) {
-            reported_at = Instant::now();
-            eprintln!("bench: {} of {count} Secrets after {:.0} s", filled.len(), begun.elapsed().as_secs_f32());
-        }
     }
 }
 

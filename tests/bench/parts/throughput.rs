@@ -2,7 +2,9 @@
 
 use super::burst;
 use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
-use crate::report::{Figure, Target, figure};
+use crate::measure::percentile;
+use crate::peer::Peer;
+use crate::report::{Figure, Target, figure, figure_of};
 use crate::{LATENCY, bare_writer};
 
 const OBJECTS: usize = 1000;
@@ -15,7 +17,33 @@ pub async fn fifty_at_a_time() -> Vec<Figure> {
     let (with, more) = compare(true).await;
     figures.extend(more);
     figures.push(figure("3. gain by the finalizer at creation", (with / without, ""), Target::None));
+    figures.extend(compare_with_peer(without, with).await);
     figures
+}
+
+/// Compares these rates with that of another operator.
+async fn compare_with_peer(without: f64, with: f64) -> Vec<Figure> {
+    let peer = match Peer::of_the_environment() {
+        Ok(peer) => peer,
+        Err(what_to_do) => {
+            println!("skipped: 3. comparison with external-secrets: {what_to_do}");
+            return vec![];
+        }
+    };
+    let (mut rates, mut requests) = (vec![], (0, 0));
+    for _ in 0..RUNS {
+        let outcome = peer.fill(OBJECTS, 50).await;
+        rates.push(OBJECTS as f64 / outcome.elapsed.as_secs_f64());
+        requests = outcome.requests;
+    }
+    let rate = percentile(&rates, 50);
+    let each = |count: usize| format!("{:.2}", count as f64 / OBJECTS as f64);
+    let detail = format!("{} writes and {} reads for each object", each(requests.0), each(requests.1));
+    vec![
+        figure_of("3. external-secrets without client limits, 50 at a time", (rate, "objects/s"), Target::None, detail),
+        figure("3. the operator / external-secrets", (without / rate, ""), Target::AtLeast(1.6)),
+        figure("3. the same, finalizer at creation", (with / rate, ""), Target::AtLeast(2.0)),
+    ]
 }
 
 async fn compare(finalizer_at_creation: bool) -> (f64, Vec<Figure>) {
@@ -35,16 +63,11 @@ async fn compare(finalizer_at_creation: bool) -> (f64, Vec<Figure>) {
         drop(fleet);
         bare.push(OBJECTS as f64 / bare_writer::write(OBJECTS, 50, finalizer_at_creation).await.as_secs_f64());
     }
-    let (rate, bare) = (median(rates), median(bare));
+    let (rate, bare) = (percentile(&rates, 50), percentile(&bare, 50));
     figures.extend([
         figure(&format!("3. 1,000 objects, 50 requests at a time{how}"), (rate, "objects/s"), Target::AtLeast(84.0)),
         figure(&format!("3. a bare writer with the same writes{how}"), (bare, "objects/s"), Target::None),
         figure(&format!("3. share of the bare writer's speed{how}"), (rate / bare, ""), Target::AtLeast(0.85)),
     ]);
     (rate, figures)
-}
-
-fn median(mut all: Vec<f64>) -> f64 {
-    all.sort_by(f64::total_cmp);
-    all.get(all.len() / 2).copied().unwrap_or_default()
 }

@@ -1,0 +1,159 @@
+//! A peer on the same machine: external-secrets, which fills Secrets from an HTTP server.
+//!
+//! `PEER` names its binary, and `PEER_CRDS` the file with its CRDs, `deploy/crds/bundle.yaml` in its repository. The binary is
+//! built there with `go build -tags webhook .`. The release 2.9.0 was measured.
+
+use crate::LATENCY;
+use crate::control_plane::{AuditEvent, ControlPlane, Options, Server};
+use crate::fleet::{WRITERS, wait_filled};
+use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use futures::{StreamExt, stream};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{ApiResource, DynamicObject, PostParams};
+use kube::core::{GroupVersionKind, PartialObjectMeta};
+use kube::runtime::watcher;
+use kube::{Api, Client, ResourceExt};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// The peer's binary and CRDs.
+pub struct Peer {
+    binary: PathBuf,
+    crds: String,
+}
+
+/// What was measured.
+pub struct Outcome {
+    /// From the first object to the last filled Secret.
+    pub elapsed: Duration,
+    /// Writes and reads at the API server, with events and without lists and watches.
+    pub requests: (usize, usize),
+}
+
+impl Peer {
+    /// The peer that the environment names.
+    ///
+    /// # Errors
+    /// What to set, if it names none.
+    pub fn of_the_environment() -> Result<Self, String> {
+        let path = |name: &str| std::env::var_os(name).map(PathBuf::from);
+        let (Some(binary), Some(crds)) = (path("PEER"), path("PEER_CRDS")) else {
+            return Err("set PEER=<binary of external-secrets> and PEER_CRDS=<its deploy/crds/bundle.yaml>".to_owned());
+        };
+        let text = std::fs::read_to_string(&crds).map_err(|error| format!("{}: {error}", crds.display()))?;
+        Ok(Self { binary, crds: without_conversion(&text) })
+    }
+
+    /// Lets the peer fill this many Secrets, this many at a time, from a server that takes as long as the portal.
+    pub async fn fill(&self, objects: usize, in_flight: usize) -> Outcome {
+        let control_plane = ControlPlane::start(Options { audit: true, ..Options::default() }).await.expect("starts");
+        control_plane.apply_crds(&self.crds).await.expect("the CRDs of the peer are applied");
+        let namespace = control_plane.namespace("bench").await.expect("a namespace");
+        let folder = tempfile::tempdir().expect("a folder");
+        let kubeconfig = format!("KUBECONFIG={}", control_plane.kubeconfig_path().display());
+        let flags = [
+            &kubeconfig,
+            &self.binary.display().to_string(),
+            &format!("--concurrent={in_flight}"),
+            "--client-qps=100000",
+            "--client-burst=100000",
+            "--loglevel=error",
+            "--metrics-addr=127.0.0.1:0",
+            "--live-addr=127.0.0.1:0",
+            // Their CRDs need a webhook, which is not part of what is measured.
+            "--enable-push-secret-reconciler=false",
+            "--enable-cluster-push-secret-reconciler=false",
+        ];
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut server =
+            Server::start("the peer", Path::new("/usr/bin/env"), &flags, folder.path()).expect("it starts");
+        let client = control_plane.client().await.expect("a client");
+        let store = json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "SecretStore",
+            "metadata": {"name": "upstream", "namespace": namespace},
+            "spec": {"provider": {"webhook": {
+                "url": format!("http://{}/{{{{ .remoteRef.key }}}}", upstream().await),
+                "result": {"jsonPath": "$.token"},
+            }}},
+        });
+        control_plane.apply(&store.to_string()).await.expect("applied");
+        // The first one shows that everything works, and is not counted.
+        let writer = Writer { client: client.clone(), namespace: namespace.clone() };
+        writer.create("first").await;
+        wait_filled(writer.secrets(), watcher::Config::default(), |secret| secret.name_any() == "first", 1).await;
+        server.check_alive().expect("the peer runs");
+        let position = control_plane.audit().expect("audit").position().await.expect("a position");
+        let begun = Instant::now();
+        let create = stream::iter(0..objects).for_each_concurrent(WRITERS, |index| {
+            let writer = &writer;
+            async move { writer.create(&format!("pull-{index}")).await }
+        });
+        let is_filled = |secret: &PartialObjectMeta<Secret>| secret.name_any().starts_with("pull-");
+        tokio::join!(create, wait_filled(writer.secrets(), watcher::Config::default(), is_filled, objects));
+        let elapsed = begun.elapsed();
+        // The status follows the Secret.
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let events = control_plane.audit().expect("audit").since(position).await.expect("read");
+        let is_by_peer = |event: &&AuditEvent| {
+            event.user_agent.starts_with("external-secrets/") && !["list", "watch"].contains(&event.verb.as_str())
+        };
+        let written = events.iter().filter(is_by_peer).filter(|event| event.is_write()).count();
+        let all = events.iter().filter(is_by_peer).count();
+        assert!(written >= objects, "the requests of the peer are recognized by their User-Agent, but only {all} were");
+        Outcome { elapsed, requests: (written, all - written) }
+    }
+}
+
+/// Creates objects of the peer.
+struct Writer {
+    client: Client,
+    namespace: String,
+}
+
+impl Writer {
+    fn secrets(&self) -> Api<PartialObjectMeta<Secret>> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    async fn create(&self, name: &str) {
+        let kind = GroupVersionKind::gvk("external-secrets.io", "v1", "ExternalSecret");
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &ApiResource::from_gvk(&kind));
+        let object = json!({
+            "apiVersion": "external-secrets.io/v1", "kind": "ExternalSecret", "metadata": {"name": name},
+            "spec": {
+                "refreshInterval": "1h",
+                "secretStoreRef": {"kind": "SecretStore", "name": "upstream"},
+                "target": {"name": name},
+                "data": [{"secretKey": "token", "remoteRef": {"key": name}}],
+            },
+        });
+        api.create(&PostParams::default(), &serde_json::from_value(object).expect("an object")).await.expect("created");
+    }
+}
+
+/// The CRDs without their conversion webhook.
+fn without_conversion(bundle: &str) -> String {
+    let documents = bundle.split("\n---\n").filter_map(|text| serde_saphyr::from_str::<Value>(text).ok());
+    let stripped = documents.filter(Value::is_object).map(|mut crd| {
+        if let Some(spec) = crd.get_mut("spec").and_then(Value::as_object_mut) {
+            spec.remove("conversion");
+        }
+        crd.to_string()
+    });
+    stripped.collect::<Vec<_>>().join("\n---\n")
+}
+
+/// Starts a server that answers each request with a token, after the latency of a portal. Returns its address.
+async fn upstream() -> String {
+    let answer = async || {
+        tokio::time::sleep(LATENCY).await;
+        ([(CONTENT_TYPE, "application/json")], json!({"token": "x".repeat(32)}).to_string())
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let routes = Router::new().route("/{name}", get(answer));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    address
+}
