@@ -27,6 +27,7 @@ mod parts;
 mod peer;
 mod report;
 mod svg;
+mod written;
 
 use parts::{binary, burst, deletion, latency, memory, namespaces, outage, rotation, scrape, throughput};
 use report::Figure;

@@ -6,6 +6,7 @@
 use crate::LATENCY;
 use crate::control_plane::{AuditEvent, ControlPlane, Options, Server};
 use crate::fleet::{WRITERS, wait_filled};
+use crate::written::written_within;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::Secret;
@@ -27,6 +28,8 @@ pub struct Peer {
 pub struct Outcome {
     /// From the first object to the last filled Secret.
     pub elapsed: Duration,
+    /// From the first object to the last write, events excluded.
+    pub written: Duration,
     /// Writes and reads at the API server, with events and without lists and watches.
     pub requests: (usize, usize),
 }
@@ -101,7 +104,8 @@ impl Peer {
         let written = events.iter().filter(is_by_peer).filter(|event| event.is_write()).count();
         let all = events.iter().filter(is_by_peer).count();
         assert!(written >= objects, "the requests of the peer are recognized by their User-Agent, but only {all} were");
-        Outcome { elapsed, requests: (written, all - written) }
+        let written_within = written_within(&events, "externalsecrets", |event| is_by_peer(&event));
+        Outcome { elapsed, written: written_within, requests: (written, all - written) }
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const OBJECTS: usize = 30;
 /// How many live reads of an issuer begin without a pause, and the time between all others.
 const READS_AT_ONCE: usize = 10;
-const READ_INTERVAL: Duration = Duration::from_millis(150);
+const READ_INTERVAL: Duration = Duration::from_millis(170);
 
 /// The operator's requests about the objects, without events, watches and requests for the issuer.
 fn about_objects(event: &AuditEvent) -> bool {
@@ -114,7 +114,7 @@ async fn the_policy_that_creates_objects_with_the_finalizer_saves_a_write_and_th
     .await;
     create_and_count(&team, (4, 1)).await;
 
-    // Whoever applies the object again without the finalizer does not own it, and so does not remove it.
+    // A client that applies the object again without the finalizer does not own it, and so does not remove it.
     team.token("pull-0", "applied again").await;
     let object = team.until_synced("pull-0").await;
     assert_eq!(object.finalizers(), ["registry-token.dev/revoke"]);

@@ -66,7 +66,11 @@ pub fn token_to_import(observed: &Observed) -> Option<&str> {
 /// There is no Secret.
 pub(super) fn request_without_secret(observed: &Observed, status: &StatusView) -> Option<Action> {
     let issuer = observed.issuer_info().filter(|_| observed.secret.is_none())?;
-    let request = request_for_cause(observed, issuer, status.cause_without_token());
+    let request = match request_for_cause(observed, issuer, status.cause_without_token()) {
+        // The request would be given up after the reservation, when the issuer is read.
+        Action::RequestToken(first) if first.cause == Cause::First && !issuer.has_finalizer => Action::ProtectIssuer,
+        request => request,
+    };
     Some(or_sync_description(observed, status, request))
 }
 

@@ -46,6 +46,8 @@ fn the_issuer_is_protected_before_the_object_and_the_object_before_the_first_req
     assert_eq!(decide(&observed), Action::AddFinalizer);
     observed.object.has_finalizer = true;
     assert_eq!(decide(&observed), first());
+    change_issuer(&mut observed, |issuer| issuer.has_finalizer = false);
+    assert_eq!(decide(&observed), Action::ProtectIssuer, "an object may be created with the finalizer");
 }
 
 #[test]

@@ -14,9 +14,10 @@ use crate::fake_portal::{Config, FakePortal, Operation};
 use crate::manifests::{issuer_spec, merge};
 use crate::measure;
 use crate::operator_process::{self, Operator};
+use crate::written::written_within;
 use futures::{StreamExt, stream};
 use kube::api::{Patch, PatchParams, PostParams};
-use kube::{Api, Client};
+use kube::{Api, Client, ResourceExt};
 use registry_token_operator::api::{ROTATE_ANNOTATION, RegistryToken, TokenIssuer};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -28,6 +29,9 @@ use self::filled::wait_stored;
 
 /// The operator.
 pub const BINARY: &str = env!("CARGO_BIN_EXE_registry-token-operator");
+
+/// The number of an object that is not among those which are measured.
+const WARM_UP: usize = 1_000_000;
 
 /// How many tasks create objects concurrently.
 pub const WRITERS: usize = 16;
@@ -113,9 +117,23 @@ impl Fleet {
     pub async fn create_and_wait(&self, objects: usize) -> Duration {
         let begun = Instant::now();
         let secrets = Api::namespaced(self.client.clone(), &self.namespace);
-        let filled = wait_stored(secrets, |_| true, objects);
+        let warm_up = format!("pull-{WARM_UP}");
+        let filled = wait_stored(secrets, |secret| secret.name_any() != warm_up, objects);
         tokio::join!(self.create_range(0, objects), filled);
         begun.elapsed()
+    }
+
+    /// Lets one object use the issuer, which gets its finalizer then.
+    pub async fn warm_up(&mut self) {
+        let _ = self.first_token(WARM_UP).await;
+        self.wait_synced(1).await;
+        self.begun = self.control_plane.audit().expect("audit").position().await.expect("a position");
+    }
+
+    /// From the first create to the operator's last write, events excluded.
+    pub async fn until_last_write(&self) -> Duration {
+        let events = self.control_plane.audit().expect("audit").since(self.begun).await.expect("read");
+        written_within(&events, "registrytokens", is_by_operator)
     }
 
     /// Waits until every description matches its spec.
