@@ -48,9 +48,13 @@ impl Figure {
         format!("{value:.digits$}")
     }
 
+    fn with_unit(&self) -> String {
+        format!("{} {}", Self::number(self.value), self.unit).trim().to_owned()
+    }
+
     fn measured(&self) -> String {
         let detail = if self.detail.is_empty() { String::new() } else { format!(" ({})", self.detail) };
-        format!("{} {}", Self::number(self.value), self.unit).trim().to_owned() + &detail
+        self.with_unit() + &detail
     }
 
     fn target(&self) -> String {
@@ -109,7 +113,7 @@ pub fn write(figures: &[Figure], folder: &Path) {
     let shown: Vec<(String, String, f64)> = figures
         .iter()
         .filter_map(|figure| {
-            Some((figure.what.clone(), format!("{} ({})", figure.measured(), figure.target()), figure.used()?))
+            Some((figure.what.clone(), format!("{} ({})", figure.with_unit(), figure.target()), figure.used()?))
         })
         .collect();
     std::fs::create_dir_all(folder).expect("a folder");

@@ -25,7 +25,9 @@ impl Fleet {
             if seen.insert(event.name.clone()) { &mut ready } else { &mut synced }.push(seconds(event.time));
         }
         let requested = self.portal.ledger().requests_since(0);
-        let requested = requested.iter().filter(|request| request.operation == Operation::Request);
+        // The request for the first object, which used the issuer before, is not among the counted ones.
+        let requested =
+            requested.iter().filter(|request| request.operation == Operation::Request && request.at >= begun);
         vec![
             ("object created", events.iter().filter(is_created).map(|event| seconds(event.time)).collect()),
             ("finalizer added", by_operator("patch", "registrytokens")),
