@@ -126,7 +126,7 @@ pub fn limits() -> Limits {
     Limits {
         connect_timeout: duration("1s"),
         first_byte_timeout: duration("2s"),
-        request_timeout: duration("3s"),
+        request_timeout: duration("6s"),
         ..Limits::default()
     }
 }
