@@ -66,7 +66,7 @@ fuzz: ## Fuzz all parsers of untrusted input; TIME=seconds per target (60)
 simulate: ## Run the core on a million random schedules; SCHEDULES=count FIRST=seed; SEED=n prints one trace; EVENTS, AFTER: bounds of the exhaustive phase
 	cargo run --release --locked --example simulate
 
-bench: ## Run the benchmark and print a table
+bench: ## Run the benchmark and print a table; PEER=binary PEER_CRDS=file: compare with external-secrets (see docs/testing.md)
 	@tests/support/control_plane/build.sh >/dev/null
 	cargo bench --locked --bench operator
 

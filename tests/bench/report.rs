@@ -20,13 +20,13 @@ pub enum Target {
 pub struct Figure {
     /// What was measured, with the number of its part.
     pub what: String,
-    /// The value.
-    pub value: f64,
+    /// The value; none if the measurement was skipped.
+    pub value: Option<f64>,
     /// The unit of value and target; empty for a ratio or a number.
     pub unit: &'static str,
     /// What the value should be.
     pub target: Target,
-    /// How the value came about, if that helps to read it.
+    /// How the value came about, if that helps to read it; or why it was skipped.
     pub detail: String,
 }
 
@@ -37,7 +37,14 @@ pub fn figure(what: &str, (value, unit): (f64, &'static str), target: Target) ->
 
 /// The same with details.
 pub fn figure_of(what: &str, (value, unit): (f64, &'static str), target: Target, detail: String) -> Figure {
-    let figure = Figure { what: what.to_owned(), value, unit, target, detail };
+    let figure = Figure { what: what.to_owned(), value: Some(value), unit, target, detail };
+    eprintln!("bench: {}: {}", figure.what, figure.measured());
+    figure
+}
+
+/// A figure that was not measured.
+pub fn skipped(what: &str, unit: &'static str, target: Target, why: &str) -> Figure {
+    let figure = Figure { what: what.to_owned(), value: None, unit, target, detail: why.to_owned() };
     eprintln!("bench: {}: {}", figure.what, figure.measured());
     figure
 }
@@ -49,7 +56,8 @@ impl Figure {
     }
 
     fn with_unit(&self) -> String {
-        format!("{} {}", Self::number(self.value), self.unit).trim().to_owned()
+        let value = self.value.map_or_else(|| "skipped".to_owned(), Self::number);
+        format!("{value} {}", self.unit).trim().to_owned()
     }
 
     fn measured(&self) -> String {
@@ -67,18 +75,18 @@ impl Figure {
     }
 
     fn is_met(&self) -> Option<bool> {
-        match self.target {
-            Target::AtMost(most) => Some(self.value <= most),
-            Target::AtLeast(least) => Some(self.value >= least),
-            Target::None => None,
+        match (self.target, self.value?) {
+            (Target::AtMost(most), value) => Some(value <= most),
+            (Target::AtLeast(least), value) => Some(value >= least),
+            (Target::None, _) => None,
         }
     }
 
     /// The share of the target that is used: 1 is the target, and less is better.
     fn used(&self) -> Option<f64> {
-        match self.target {
-            Target::AtMost(most) if most > 0.0 => Some(self.value / most),
-            Target::AtLeast(least) if self.value > 0.0 => Some(least / self.value),
+        match (self.target, self.value?) {
+            (Target::AtMost(most), value) if most > 0.0 => Some(value / most),
+            (Target::AtLeast(least), value) if value > 0.0 => Some(least / value),
             _ => None,
         }
     }
