@@ -1,37 +1,31 @@
 //! Limits the Normal events, so that a burst of new objects does not double its own writes.
 
+use super::allowance::Allowance;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// How many events may come at once.
 const BURST: u32 = 50;
-/// How many events a second may come for long.
-const PER_SECOND: f64 = 5.0;
+/// The time between events for long: five a second.
+const INTERVAL: Duration = Duration::from_millis(200);
 
-/// A token bucket for Normal events. They repeat what the status says, so that one too many is left out, as client-go's
-/// spam filter does; Warnings are always emitted.
-pub(super) struct EventLimit(Mutex<Bucket>);
-
-struct Bucket {
-    left: f64,
-    at: Instant,
-}
+/// Limits Normal events. They repeat what the status says, so that one too many is left out, as client-go's spam filter
+/// does; Warnings are always emitted.
+pub(super) struct EventLimit(Mutex<Allowance>);
 
 impl EventLimit {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(Bucket { left: f64::from(BURST), at: Instant::now() }))
+        Self(Mutex::new(Allowance::new(BURST, INTERVAL)))
     }
 
     /// Whether another event may be emitted now. If so, it is counted.
     pub(super) fn take(&self) -> bool {
-        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut allowance = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let gained = now.duration_since(bucket.at).as_secs_f64() * PER_SECOND;
-        bucket.left = (bucket.left + gained).min(f64::from(BURST));
-        bucket.at = now;
-        let may = bucket.left >= 1.0;
+        let may = allowance.wait_until(now).is_none();
         if may {
-            bucket.left -= 1.0;
+            allowance.record_start(now);
         }
         may
     }
@@ -40,7 +34,6 @@ impl EventLimit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn taken(limit: &EventLimit, asked: usize) -> usize {
         (0..asked).filter(|_| limit.take()).count()

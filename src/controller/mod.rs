@@ -1,5 +1,6 @@
 //! The controllers: what is watched and cached, and which event starts which pass.
 
+mod allowance;
 mod annotations;
 mod api_call;
 mod cache_sync;

@@ -1,5 +1,6 @@
 //! A read that concurrent callers share.
 
+use crate::controller::allowance::Allowance;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
@@ -19,15 +20,12 @@ pub struct SharedRead<T> {
     begun: AtomicU64,
     /// Held during a pause and a read.
     state: Mutex<State<T>>,
-    /// The time that each read takes from the allowance of the following ones.
-    interval: Duration,
 }
 
 struct State<T> {
     last: Option<LastRead<T>>,
-    /// When the allowance is whole again. Each read moves it by the interval, and a read may begin while it is less than
-    /// [`BURST`] intervals away.
-    whole_at: Option<Instant>,
+    /// When reads may begin; `None` if at any time.
+    allowance: Option<Allowance>,
 }
 
 struct LastRead<T> {
@@ -39,16 +37,16 @@ struct LastRead<T> {
 impl<T: Clone> SharedRead<T> {
     /// Reads as soon as the one before has ended.
     pub fn without_pause() -> Self {
-        Self::with_interval(Duration::ZERO)
+        Self::with_allowance(None)
     }
 
     /// Begins at most ten reads without a pause, and then one every 170 ms.
     pub fn paced() -> Self {
-        Self::with_interval(INTERVAL)
+        Self::with_allowance(Some(Allowance::new(BURST, INTERVAL)))
     }
 
-    fn with_interval(interval: Duration) -> Self {
-        Self { begun: AtomicU64::new(0), state: Mutex::const_new(State { last: None, whole_at: None }), interval }
+    fn with_allowance(allowance: Option<Allowance>) -> Self {
+        Self { begun: AtomicU64::new(0), state: Mutex::const_new(State { last: None, allowance }) }
     }
 
     /// Returns a value whose read began after this call, and when it began. A caller that is dropped during its read lets
@@ -60,11 +58,13 @@ impl<T: Clone> SharedRead<T> {
         if let Some(shared) = state.last.as_ref().filter(|last| last.number > seen) {
             return (shared.started, shared.value.clone());
         }
-        if let Some(begin_at) = state.whole_at.and_then(|whole_at| whole_at.checked_sub(self.interval * (BURST - 1))) {
-            tokio::time::sleep_until(begin_at).await;
+        if let Some(next) = state.allowance.as_ref().and_then(|allowance| allowance.wait_until(Instant::now())) {
+            tokio::time::sleep_until(next).await;
         }
         let (number, started) = (self.begun.fetch_add(1, Ordering::SeqCst) + 1, Instant::now());
-        state.whole_at = Some(state.whole_at.map_or(started, |whole_at| whole_at.max(started)) + self.interval);
+        if let Some(allowance) = &mut state.allowance {
+            allowance.record_start(started);
+        }
         let value = read().await;
         state.last = Some(LastRead { number, started, value: value.clone() });
         (started, value)

@@ -31,10 +31,9 @@ pub(super) fn add_finalizer(observed: &Observed, _: &StatusView) -> Option<Actio
     if observed.object.has_finalizer || !observed.may(&Operation::RestoreFinalizer) {
         return None;
     }
-    Some(match request_for_cause(observed, issuer, Cause::First) {
-        Action::RequestToken(_) if issuer.has_finalizer => Action::AddFinalizer,
-        Action::RequestToken(_) => Action::ProtectIssuer,
-        waits => waits,
+    Some(match request_first_token(observed, issuer) {
+        Action::RequestToken(_) => Action::AddFinalizer,
+        protects_or_waits => protects_or_waits,
     })
 }
 
@@ -66,10 +65,9 @@ pub fn token_to_import(observed: &Observed) -> Option<&str> {
 /// There is no Secret.
 pub(super) fn request_without_secret(observed: &Observed, status: &StatusView) -> Option<Action> {
     let issuer = observed.issuer_info().filter(|_| observed.secret.is_none())?;
-    let request = match request_for_cause(observed, issuer, status.cause_without_token()) {
-        // The request would be given up after the reservation, when the issuer is read.
-        Action::RequestToken(first) if first.cause == Cause::First && !issuer.has_finalizer => Action::ProtectIssuer,
-        request => request,
+    let request = match status.cause_without_token() {
+        Cause::First => request_first_token(observed, issuer),
+        cause => request_for_cause(observed, issuer, cause),
     };
     Some(or_sync_description(observed, status, request))
 }
@@ -147,6 +145,15 @@ pub(super) fn pending_request(observed: &Observed, status: &StatusView) -> Optio
 /// Requests a token for this cause; the new token also handles every annotation that requests one.
 fn request_for_cause(observed: &Observed, issuer: &IssuerInfo, cause: Cause) -> Action {
     request_token(observed, issuer, for_cause(observed, issuer, cause))
+}
+
+/// The first token of an object. The issuer gets its finalizer before: otherwise the request would be given up when the issuer
+/// is read, after the reservation.
+fn request_first_token(observed: &Observed, issuer: &IssuerInfo) -> Action {
+    match request_for_cause(observed, issuer, Cause::First) {
+        Action::RequestToken(_) if !issuer.has_finalizer => Action::ProtectIssuer,
+        request => request,
+    }
 }
 
 fn request_token(observed: &Observed, issuer: &IssuerInfo, request: RequestCause) -> Action {

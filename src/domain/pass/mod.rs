@@ -214,10 +214,9 @@ impl Pass {
     /// Whether a first token is to be requested, and no Secret is known: as after the write of the finalizer, the Secret is
     /// checked by its creation. If that failed before, it is read.
     fn requests_first_token(&self) -> bool {
-        let action = decision(&self.observed).action;
         self.observed.secret.is_none()
             && !self.observed.request_history.has_hidden_secret()
-            && matches!(action, Action::RequestToken(request) if request.cause == Cause::First)
+            && matches!(decision(&self.observed).action, Action::RequestToken(request) if request.cause == Cause::First)
     }
 
     fn read_object(self) -> (Self, Step) {

@@ -29,49 +29,31 @@ fn an_object_at_rest_costs_no_request_at_all() {
     assert!(asked.is_empty() && matches!(end, PassResult::IdleFor(_)), "{asked:?} {end:?}");
 }
 
+/// Runs the pass of a new object, which gets its token, and checks what it requests: this, once it has a slot, and then the
+/// same for each.
+fn first_pass(observed: Observed, protection: &str) -> World {
+    let mut world = World::of(observed);
+    assert_eq!(world.pass(), PassResult::Idle);
+    let order =
+        ["slot", protection, "reserve", "read issuer", "token", "commit 18", "log in", "status", "edit 18", "status"];
+    assert_eq!(world.labels, order);
+    assert_eq!(world.rows, [row("18", "prod")]);
+    world
+}
+
 #[test]
 fn a_new_object_is_at_rest_after_one_pass() {
     let mut observed = new_object();
     observed.object.has_finalizer = false;
-    let mut world = World::of(observed);
-    assert_eq!(world.pass(), PassResult::Idle);
-    let order = [
-        "slot",
-        "add finalizer",
-        "reserve",
-        "read issuer",
-        "token",
-        "commit 18",
-        "log in",
-        "status",
-        "edit 18",
-        "status",
-    ];
-    assert_eq!(world.labels, order);
+    let world = first_pass(observed, "add finalizer");
     assert!(StatusView::of(&world.observed.object).ready);
-    assert_eq!(world.rows, [row("18", "prod")]);
     let mut again = World::of(world.observed);
     assert_eq!((again.pass(), again.labels.len()), (PassResult::Idle, 0));
 }
 
 #[test]
 fn a_new_object_with_the_finalizer_costs_one_write_less_and_one_read_more() {
-    let mut world = World::of(new_object());
-    assert_eq!(world.pass(), PassResult::Idle);
-    let order = [
-        "slot",
-        "read object",
-        "reserve",
-        "read issuer",
-        "token",
-        "commit 18",
-        "log in",
-        "status",
-        "edit 18",
-        "status",
-    ];
-    assert_eq!(world.labels, order);
-    assert_eq!(world.rows, [row("18", "prod")]);
+    first_pass(new_object(), "read object");
 }
 
 #[test]
