@@ -1,8 +1,7 @@
 //! A `ClusterRegistryToken` and many namespaces.
 
 use super::filled::wait_stored;
-use super::{Fleet, WRITERS, is_by_operator};
-use crate::control_plane::{Events, Position};
+use super::{Fleet, WRITERS};
 use crate::manifests::merge;
 use futures::{StreamExt, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
@@ -70,16 +69,5 @@ impl Fleet {
         let begun = Instant::now();
         tokio::join!(stream::iter(names).for_each_concurrent(WRITERS, label), filled);
         begun.elapsed()
-    }
-
-    /// The present position in the audit log.
-    pub async fn position(&self) -> Position {
-        self.control_plane.audit().expect("audit").position().await.expect("a position")
-    }
-
-    /// The operator's writes since then.
-    pub async fn operator_writes_since(&self, position: Position) -> Events {
-        let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
-        events.filter(is_by_operator).writes()
     }
 }

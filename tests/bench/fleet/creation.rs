@@ -1,15 +1,15 @@
 //! Objects that are created one at a time, and with a finalizer.
 
+use super::filled::{is_stored, wait_filled};
 use super::{Fleet, LIMIT};
-use crate::control_plane::wait_for;
+use crate::operator_process;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, ResourceExt};
-use registry_token_operator::api::{FINALIZER, OWNER_LABEL, STORED_ANNOTATION};
+use registry_token_operator::api::OWNER_LABEL;
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 impl Fleet {
@@ -17,17 +17,10 @@ impl Fleet {
     pub async fn first_token(&self, index: usize) -> Duration {
         let secrets: Api<PartialObjectMeta<Secret>> = Api::namespaced(self.client.clone(), &self.namespace);
         let named = watcher::Config::default().fields(&format!("metadata.name=pull-{index}"));
-        let mut events = watcher(secrets, named).applied_objects().boxed();
         let begun = Instant::now();
         self.create(index).await;
-        loop {
-            let left = LIMIT.saturating_sub(begun.elapsed());
-            let event = tokio::time::timeout(left, events.try_next()).await.expect("the Secret is filled in time");
-            let Ok(Some(secret)) = event else { continue };
-            if secret.annotations().contains_key(STORED_ANNOTATION) {
-                return begun.elapsed();
-            }
-        }
+        wait_filled(secrets, named, is_stored, 1).await;
+        begun.elapsed()
     }
 
     /// Creates objects, one every 200 ms. Returns the time to the Secret of each, in milliseconds.
@@ -40,7 +33,7 @@ impl Fleet {
                 let event =
                     tokio::time::timeout(LIMIT, events.try_next()).await.expect("every Secret is filled in time");
                 let Ok(Some(secret)) = event else { continue };
-                if secret.annotations().contains_key(STORED_ANNOTATION) {
+                if is_stored(&secret) {
                     filled.entry(secret.name_any()).or_insert_with(Instant::now);
                 }
             }
@@ -65,17 +58,6 @@ impl Fleet {
 
     /// From now on, objects are created with the finalizer, by the admission policy.
     pub async fn create_with_finalizer(&self) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/policies/created").display().to_string();
-        let policy = self.control_plane.kubectl_ok(&["kustomize", &folder], None).await.expect("built");
-        self.control_plane.apply(&policy).await.expect("applied");
-        wait_for("the policy to be in force", Duration::from_mins(1), async || {
-            let object = self.object("probe", "portal");
-            let params = kube::api::PostParams { dry_run: true, ..kube::api::PostParams::default() };
-            let created = self.tokens().create(&params, &object).await.map_err(|error| error.to_string())?;
-            let protected = created.finalizers().iter().any(|finalizer| finalizer == FINALIZER);
-            if protected { Ok(()) } else { Err("not yet".to_owned()) }
-        })
-        .await
-        .expect("in force");
+        operator_process::create_with_finalizer(&self.control_plane, &self.namespace).await.expect("in force");
     }
 }

@@ -10,15 +10,19 @@ use registry_token_operator::api::{OWNER_LABEL, STORED_ANNOTATION};
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
+/// Whether the operator has stored a token in the Secret.
+pub fn is_stored(secret: &PartialObjectMeta<Secret>) -> bool {
+    secret.annotations().contains_key(STORED_ANNOTATION)
+}
+
 /// Waits until this many of the wanted Secrets have a token of the operator.
 pub async fn wait_stored(
     secrets: Api<PartialObjectMeta<Secret>>,
     wanted: impl Fn(&PartialObjectMeta<Secret>) -> bool,
     count: usize,
 ) {
-    let is_stored =
-        |secret: &PartialObjectMeta<Secret>| secret.annotations().contains_key(STORED_ANNOTATION) && wanted(secret);
-    wait_filled(secrets, watcher::Config::default().labels(OWNER_LABEL), is_stored, count).await;
+    let labeled = watcher::Config::default().labels(OWNER_LABEL);
+    wait_filled(secrets, labeled, |secret| is_stored(secret) && wanted(secret), count).await;
 }
 
 /// Waits until this many of these Secrets are filled.

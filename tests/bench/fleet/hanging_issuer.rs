@@ -1,6 +1,6 @@
 //! An issuer whose portal does not answer any more.
 
-use super::{ANY_RATE, Fleet, PortalOptions, WRITERS, manifests};
+use super::{Fleet, PortalOptions, WRITERS, manifests};
 use crate::LATENCY;
 use crate::fake_portal::{Config, FakePortal, Fault, Operation};
 use futures::{StreamExt, stream};
@@ -23,7 +23,7 @@ impl Fleet {
         let mut config = Config { latency: LATENCY, ..Config::default() };
         config.names.request.id = Some("container_token_id".to_owned());
         let portal = FakePortal::start(config).await;
-        let like = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
+        let like = PortalOptions::FOUR_AT_A_TIME;
         let manifests = manifests("hanging", &portal, &self.namespace, &like);
         self.control_plane.apply(&manifests).await.expect("applied");
         tokio::time::sleep(Duration::from_secs(3)).await;

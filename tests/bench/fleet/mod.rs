@@ -1,6 +1,7 @@
 //! Many objects, one portal, one operator, on a separate control plane.
 
 mod at_rest;
+mod audit_log;
 mod cluster_token;
 mod creation;
 mod deletion;
@@ -9,18 +10,17 @@ mod hanging_issuer;
 mod restart;
 mod timeline;
 
-use crate::control_plane::{AuditEvent, ControlPlane, Options, Position};
+use crate::LATENCY;
+use crate::control_plane::{ControlPlane, Options, Position};
 use crate::fake_portal::{Config, FakePortal, Operation};
 use crate::manifests::{issuer_spec, merge};
 use crate::measure;
 use crate::operator_process::{self, Operator};
-use crate::written::written_within;
 use futures::{StreamExt, stream};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, ResourceExt};
 use registry_token_operator::api::{ROTATE_ANNOTATION, RegistryToken, TokenIssuer};
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,7 @@ pub const WRITERS: usize = 16;
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// The portal's behavior.
+#[derive(Clone, Copy)]
 pub struct PortalOptions {
     /// How long a task takes.
     pub latency: Duration,
@@ -50,8 +51,16 @@ pub struct PortalOptions {
     pub id_in_response: bool,
 }
 
+impl PortalOptions {
+    /// Four requests of 50 ms at a time, whose responses contain the token's id.
+    pub const FOUR_AT_A_TIME: Self =
+        Self { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
+    /// A hundred requests of a millisecond at a time: the portal is no limit.
+    pub const NO_LIMIT: Self = Self { latency: Duration::from_millis(1), concurrency: 100, ..Self::FOUR_AT_A_TIME };
+}
+
 /// So many requests per second that only their number at a time is a limit.
-pub const ANY_RATE: u32 = 10_000;
+const ANY_RATE: u32 = 10_000;
 
 /// The environment of a benchmark.
 pub struct Fleet {
@@ -127,13 +136,7 @@ impl Fleet {
     pub async fn warm_up(&mut self) {
         let _ = self.first_token(WARM_UP).await;
         self.wait_synced(1).await;
-        self.begun = self.control_plane.audit().expect("audit").position().await.expect("a position");
-    }
-
-    /// From the first create to the operator's last write, events excluded.
-    pub async fn until_last_write(&self) -> Duration {
-        let events = self.control_plane.audit().expect("audit").since(self.begun).await.expect("read");
-        written_within(&events, "registrytokens", is_by_operator)
+        self.begun = self.position().await;
     }
 
     /// Waits until every description matches its spec.
@@ -152,18 +155,6 @@ impl Fleet {
         }
         // The last status write and its event follow the last edit.
         tokio::time::sleep(Duration::from_secs(3)).await;
-    }
-
-    /// Requests of the operator to the API server, by verb and resource, without lists, watches and the few requests
-    /// for the issuer.
-    pub async fn requests(&self) -> BTreeMap<String, usize> {
-        let events = self.control_plane.audit().expect("audit").since(self.begun).await.expect("read");
-        let mut counted = BTreeMap::new();
-        for event in events.iter().filter(|event| is_by_operator(event) && !is_for_issuer(event)) {
-            let slash = if event.subresource.is_empty() { "" } else { "/" };
-            *counted.entry(format!("{} {}{slash}{}", event.verb, event.resource, event.subresource)).or_default() += 1;
-        }
-        counted
     }
 
     /// Requests a new token for every object, by an annotation of their issuer.
@@ -203,16 +194,6 @@ impl Fleet {
     pub fn cpu_time(&self) -> Duration {
         measure::cpu_time(self.operator.as_ref().expect("runs").pid())
     }
-}
-
-/// Whether the request is from the operator and is not a list or watch.
-fn is_by_operator(event: &AuditEvent) -> bool {
-    event.user_agent.starts_with("registry-token-operator/") && !["list", "watch"].contains(&event.verb.as_str())
-}
-
-/// Whether the request is made once for the issuer, however many objects there are.
-fn is_for_issuer(event: &AuditEvent) -> bool {
-    event.name == "portal" && !(event.verb == "get" && event.resource == "tokenissuers")
 }
 
 async fn start_operator(control_plane: &ControlPlane, flags: &[&'static str]) -> Operator {

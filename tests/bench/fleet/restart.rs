@@ -1,13 +1,14 @@
 //! Restarts of the operator.
 
-use super::{BINARY, Fleet, LIMIT, is_by_operator, options, start_operator};
+use super::audit_log::is_by_operator;
+use super::filled::is_stored;
+use super::{BINARY, Fleet, LIMIT, options, start_operator};
 use crate::operator_process::{self, Operator};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
 use kube::api::DeleteParams;
 use kube::core::PartialObjectMeta;
-use kube::{Api, ResourceExt};
-use registry_token_operator::api::STORED_ANNOTATION;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,7 +44,7 @@ impl Fleet {
         self.operator = Some(start_operator(&self.control_plane, self.flags).await);
         let ready = begun.elapsed();
         tokio::time::sleep(Duration::from_secs(20)).await;
-        let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
+        let events = self.events_since(position).await;
         let events =
             events.filter(|event| event.user_agent.starts_with("registry-token-operator/") && event.verb != "watch");
         let requests = events.iter().map(|event| format!("{} {}", event.verb, event.resource)).collect();
@@ -62,14 +63,14 @@ impl Fleet {
         let operator = Operator::spawn(Path::new(BINARY), &kubeconfig, &options(self.flags)).expect("it starts");
         loop {
             let filled = secrets.get_opt("pull-0").await.expect("read");
-            if filled.is_some_and(|secret| secret.annotations().contains_key(STORED_ANNOTATION)) {
+            if filled.is_some_and(|secret| is_stored(&secret)) {
                 break;
             }
             assert!(begun.elapsed() < LIMIT, "waited for the Secret of one object");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         self.operator = Some(operator);
-        let events = self.control_plane.audit().expect("audit").since(position).await.expect("read");
+        let events = self.events_since(position).await;
         let first =
             events.iter().find(|event| is_by_operator(event) && event.name == "pull-0").expect("a request").time;
         first.duration_since(started).try_into().expect("after the start")

@@ -1,6 +1,7 @@
 //! When each step of each object happened.
 
-use super::{Fleet, is_by_operator};
+use super::Fleet;
+use super::audit_log::is_by_operator;
 use crate::control_plane::AuditEvent;
 use crate::fake_portal::Operation;
 use jiff::Timestamp;
@@ -10,7 +11,7 @@ impl Fleet {
     /// For each step, when it happened, in seconds since the first object was created: at the API server according to its
     /// audit log, and at the portal.
     pub async fn timeline(&self) -> Vec<(&'static str, Vec<f64>)> {
-        let events = self.control_plane.audit().expect("audit").since(self.begun).await.expect("read");
+        let events = self.events_since(self.begun).await;
         let is_created = |event: &&AuditEvent| event.verb == "create" && event.resource == "registrytokens";
         let Some(begun) = events.iter().find(is_created).map(|event| event.time) else { return vec![] };
         let seconds = |time: Timestamp| time.duration_since(begun).as_secs_f64();

@@ -1,7 +1,6 @@
 //! (11): the size of the binary, and how long it takes until it reconciles.
 
-use crate::LATENCY;
-use crate::fleet::{ANY_RATE, BINARY, Fleet, PortalOptions};
+use crate::fleet::{BINARY, Fleet, PortalOptions};
 use crate::measure::percentile;
 use crate::report::{Figure, Target, figure};
 
@@ -10,7 +9,7 @@ const STARTS: usize = 5;
 /// Starts the operator several times with one object, whose Secret was deleted meanwhile.
 pub async fn size_and_start() -> Vec<Figure> {
     let size = std::fs::metadata(BINARY).expect("the binary").len() as f64 / 1e6;
-    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
+    let portal = PortalOptions::FOUR_AT_A_TIME;
     let mut fleet = Fleet::start(portal).await;
     fleet.create(0).await;
     fleet.wait_synced(1).await;

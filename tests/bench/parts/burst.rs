@@ -1,6 +1,6 @@
 //! (1), (2): 1,000 objects at once, four requests at a time.
 
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::report::{Figure, Target, figure, figure_of};
 use crate::{LATENCY, results, svg};
 
@@ -24,8 +24,7 @@ pub async fn with_a_lookup() -> Vec<Figure> {
 }
 
 async fn all_at_once(id_in_response: bool) -> (Fleet, Vec<Figure>) {
-    let mut fleet =
-        Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response }).await;
+    let mut fleet = Fleet::start(PortalOptions { id_in_response, ..PortalOptions::FOUR_AT_A_TIME }).await;
     fleet.warm_up().await;
     let elapsed = fleet.create_and_wait(OBJECTS).await.as_secs_f64();
     let limit = LATENCY.as_secs_f64() * OBJECTS as f64 / 4.0;

@@ -1,14 +1,14 @@
 //! (9): the deletion of 1,000 objects, each of which revokes a token.
 
 use crate::LATENCY;
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::report::{Figure, Target, figure_of};
 
 const OBJECTS: usize = 1000;
 
 /// From the first deletion until the last object is gone.
 pub async fn of_all() -> Vec<Figure> {
-    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
+    let portal = PortalOptions::FOUR_AT_A_TIME;
     let fleet = Fleet::start(portal).await;
     fleet.create_range(0, OBJECTS).await;
     fleet.wait_synced(OBJECTS).await;

@@ -1,7 +1,6 @@
 //! (4): one object every 200 ms, so that each is created while the caches still lag behind the previous one.
 
-use crate::LATENCY;
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::measure::percentile;
 use crate::report::{Figure, Target, figure};
 
@@ -9,9 +8,7 @@ const OBJECTS: usize = 100;
 
 /// The time to the Secret of each, and how many tokens were requested.
 pub async fn one_by_one() -> Vec<Figure> {
-    let fleet =
-        Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true })
-            .await;
+    let fleet = Fleet::start(PortalOptions::FOUR_AT_A_TIME).await;
     let times = fleet.create_one_by_one(OBJECTS).await;
     fleet.wait_synced(OBJECTS).await;
     let asked = fleet.tokens_requested() as f64;

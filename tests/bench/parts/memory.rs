@@ -1,6 +1,6 @@
 //! (5): 10,000 objects: memory, latency beside them, an audit, rest and a restart.
 
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::measure::percentile;
 use crate::report::{Figure, Target, figure, figure_of};
 use std::time::Duration;
@@ -15,8 +15,7 @@ const SETTLE: Duration = Duration::from_secs(10);
 
 /// All figures with 10,000 objects.
 pub async fn of_many_objects() -> Vec<Figure> {
-    let latency = Duration::from_millis(1);
-    let portal = PortalOptions { latency, concurrency: 100, per_second: ANY_RATE, id_in_response: true };
+    let portal = PortalOptions::NO_LIMIT;
     let mut fleet = Fleet::start(portal).await;
     tokio::time::sleep(SETTLE).await;
     let mut figures = vec![resident(&fleet, "5. memory with 0 objects", Target::AtMost(12.0))];

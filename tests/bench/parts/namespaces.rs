@@ -1,7 +1,7 @@
 //! (8): one `ClusterRegistryToken` and many namespaces.
 
 use crate::LATENCY;
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::report::{Figure, Target, figure, figure_of};
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub async fn labeled() -> Vec<Figure> {
 
 /// Labels all namespaces at once, with an issuer that allows few requests per second.
 async fn labeled_at_once_with_a_rate() -> Figure {
-    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: RATE, id_in_response: true };
+    let portal = PortalOptions { per_second: RATE, ..PortalOptions::FOUR_AT_A_TIME };
     let fleet = Fleet::start(portal).await;
     fleet.create_cluster_token().await;
     let namespaces = fleet.create_namespaces(NAMESPACES).await;
@@ -36,7 +36,7 @@ async fn labeled_at_once_with_a_rate() -> Figure {
 
 /// Labels all namespaces at once, then one more.
 async fn labeled_at_once() -> Vec<Figure> {
-    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
+    let portal = PortalOptions::FOUR_AT_A_TIME;
     let fleet = Fleet::start(portal).await;
     fleet.create_cluster_token().await;
     tokio::time::sleep(SETTLE).await;

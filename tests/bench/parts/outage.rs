@@ -1,7 +1,6 @@
 //! (10): a portal that does not answer, with 1,000 objects, beside a healthy one.
 
-use crate::LATENCY;
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::measure::percentile;
 use crate::report::{Figure, Target, figure_of};
 use std::time::Duration;
@@ -13,7 +12,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What the time-outs of one issuer add to the first tokens of another.
 pub async fn of_one_portal() -> Vec<Figure> {
-    let portal = PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true };
+    let portal = PortalOptions::FOUR_AT_A_TIME;
     let fleet = Fleet::start(portal).await;
     let before = sample(&fleet, 0).await;
     let hanging = fleet.create_hanging_issuer(OBJECTS).await;

@@ -1,8 +1,7 @@
 //! (6): a first token during a rotation of 1,000 objects, compared with one at rest. It includes login checks, revocations
 //! and the API server's work, on a shared machine.
 
-use crate::LATENCY;
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::measure::percentile;
 use crate::report::{Figure, Target, figure, figure_of};
 use std::time::Instant;
@@ -12,9 +11,7 @@ const SAMPLES: usize = 5;
 
 /// What the rotation adds to a first token, and how fast it is.
 pub async fn wave() -> Vec<Figure> {
-    let fleet =
-        Fleet::start(PortalOptions { latency: LATENCY, concurrency: 4, per_second: ANY_RATE, id_in_response: true })
-            .await;
+    let fleet = Fleet::start(PortalOptions::FOUR_AT_A_TIME).await;
     fleet.create_range(0, OBJECTS).await;
     fleet.wait_synced(OBJECTS).await;
     let mut calm = vec![];

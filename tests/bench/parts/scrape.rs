@@ -1,7 +1,7 @@
 //! (7): a scrape with all metrics on, and what the operator takes at rest while it is scraped.
 
 use super::memory::resident;
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::fleet::{Fleet, PortalOptions};
 use crate::measure::percentile;
 use crate::report::{Figure, Target, figure};
 use std::time::{Duration, Instant};
@@ -12,8 +12,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 /// `SCRAPE_OBJECTS` sets another number of objects than 10,000.
 pub async fn of_all_metrics() -> Vec<Figure> {
     let objects = std::env::var("SCRAPE_OBJECTS").ok().and_then(|count| count.parse().ok()).unwrap_or(10_000);
-    let latency = Duration::from_millis(1);
-    let portal = PortalOptions { latency, concurrency: 100, per_second: ANY_RATE, id_in_response: true };
+    let portal = PortalOptions::NO_LIMIT;
     let fleet = Fleet::start_with_flags(portal, &["--metrics-per-object=10000"]).await;
     fleet.create_range(0, objects).await;
     fleet.wait_synced(objects).await;

@@ -1,11 +1,11 @@
 //! (3): 1,000 objects at once, fifty requests at a time, compared with a bare writer that makes the same writes.
 
 use super::burst;
-use crate::fleet::{ANY_RATE, Fleet, PortalOptions};
+use crate::bare_writer;
+use crate::fleet::{Fleet, PortalOptions};
 use crate::measure::percentile;
 use crate::peer::Peer;
 use crate::report::{Figure, Target, figure, figure_of, skipped};
-use crate::{LATENCY, bare_writer};
 use std::time::Duration;
 
 const OBJECTS: usize = 1000;
@@ -34,8 +34,8 @@ async fn compare_with_peer(peer: Result<Peer, String>, without: f64, with: f64) 
     let (mut rates, mut written, mut requests) = (vec![], vec![], (0, 0));
     for _ in 0..RUNS {
         let outcome = peer.fill(OBJECTS, 50).await;
-        rates.push(OBJECTS as f64 / outcome.elapsed.as_secs_f64());
-        written.push(OBJECTS as f64 / outcome.written.as_secs_f64());
+        rates.push(per_second(outcome.elapsed));
+        written.push(per_second(outcome.written));
         requests = outcome.requests;
     }
     let (rate, written) = (percentile(&rates, 50), percentile(&written, 50));
@@ -54,9 +54,8 @@ async fn compare_with_peer(peer: Result<Peer, String>, without: f64, with: f64) 
 async fn compare(finalizer_at_creation: bool) -> (f64, Vec<Figure>) {
     let (mut rates, mut written, mut bare, mut figures) = (vec![], vec![], vec![], vec![]);
     let how = if finalizer_at_creation { ", finalizer at creation" } else { "" };
-    let per_second = |elapsed: Duration| OBJECTS as f64 / elapsed.as_secs_f64();
     for run in 0..RUNS {
-        let portal = PortalOptions { latency: LATENCY, concurrency: 50, per_second: ANY_RATE, id_in_response: true };
+        let portal = PortalOptions { concurrency: 50, ..PortalOptions::FOUR_AT_A_TIME };
         let mut fleet = Fleet::start(portal).await;
         if finalizer_at_creation {
             fleet.create_with_finalizer().await;
@@ -79,4 +78,8 @@ async fn compare(finalizer_at_creation: bool) -> (f64, Vec<Figure>) {
         figure(&format!("3. share of the bare writer's speed{how}"), (written / bare, ""), Target::AtLeast(0.85)),
     ]);
     (rate, figures)
+}
+
+fn per_second(elapsed: Duration) -> f64 {
+    OBJECTS as f64 / elapsed.as_secs_f64()
 }

@@ -166,6 +166,22 @@ pub async fn install(control_plane: &ControlPlane) -> Result<()> {
     control_plane.apply_crds(&format!("{}{namespace}", crds())).await
 }
 
+/// Applies the admission policy that creates objects with the finalizer, and waits until it is in force in this namespace.
+pub async fn create_with_finalizer(control_plane: &ControlPlane, namespace: &str) -> Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/policies/created").display().to_string();
+    let policy = control_plane.kubectl_ok(&["kustomize", &folder], None).await?;
+    control_plane.apply(&policy).await?;
+    let probe = r#"{"apiVersion": "registry-token.dev/v1alpha1", "kind": "RegistryToken", "metadata": {"name": "probe"},
+        "spec": {"description": "is not created", "issuerRef": {"kind": "TokenIssuer", "name": "portal"}}}"#;
+    let namespace = format!("--namespace={namespace}");
+    let create = ["create", "--dry-run=server", "--output=json", "--filename=-", &namespace];
+    wait_for("the policy to be in force", Duration::from_mins(1), async || {
+        let created = control_plane.kubectl_ok(&create, Some(probe)).await.map_err(|error| error.to_string())?;
+        if created.contains("registry-token.dev/revoke") { Ok(()) } else { Err(created) }
+    })
+    .await
+}
+
 /// A kubeconfig of the operator's own ServiceAccount, with only the permissions in the manifests under `deploy/`.
 pub async fn kubeconfig(control_plane: &ControlPlane) -> Result<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").display().to_string();
