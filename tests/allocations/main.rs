@@ -22,6 +22,7 @@ use minimal_portal::{MinimalPortal, PASSWORD, Shape, USER};
 use peak_alloc::PeakAlloc;
 use registry_token_operator::api::Limits;
 use registry_token_operator::domain::audit::inventory::Inventory;
+use registry_token_operator::domain::audit::missing_tokens::MissingTokens;
 use registry_token_operator::domain::audit::{AuditResponse, AuditStep, AuditedToken, Claims, PortalAudit};
 use registry_token_operator::domain::model::marker::{AttemptId, IssuerTag, Marker, Nonce};
 use registry_token_operator::domain::model::token::{TokenRef, TokenRow};
@@ -130,4 +131,23 @@ async fn an_audit_keeps_ids_and_hashes_but_no_rows() {
     for bytes in [plain, marked] {
         assert!(bytes < 10_000 * 150, "{bytes} bytes");
     }
+}
+
+#[tokio::test]
+async fn objects_are_compared_with_the_list_one_at_a_time() {
+    let _alone = SERIAL.lock().await;
+    let inventory = Inventory::new(jiff::Timestamp::UNIX_EPOCH, "k8s".to_owned(), IssuerTag::of("issuer"));
+    let object = |id: usize| AuditedToken {
+        uid: format!("{id:036}"),
+        tokens: vec![TokenRef { id: id.to_string(), username: format!("robot${id}") }],
+        requested_at: Some(jiff::Timestamp::UNIX_EPOCH),
+        ..audited_token()
+    };
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
+    let missing = MissingTokens::count(&inventory, (0..10_000).map(object), Duration::ZERO, 10);
+    let taken = ALLOCATOR.peak_usage() - before;
+    assert_eq!((missing.missing, missing.expected), (10_000, 10_000));
+    // All objects together take more than a MiB.
+    assert!(taken < 16 << 10, "{taken} bytes");
 }

@@ -48,9 +48,9 @@ pub async fn run(
     prefilter: Prefilter,
 ) -> Result<(), Problem> {
     let found = drive(ctx, key, issuer, prefilter).await?;
-    let owners = cached_tokens(ctx, key);
     let lag = issuer.info.response_deadline;
-    let missing_tokens = MissingTokens::count(&found.inventory, &owners, lag, max_vanished_percent);
+    let missing_tokens =
+        MissingTokens::count(&found.inventory, cached_tokens(ctx, key), lag, max_vanished_percent);
     let orphans = found.revoked + found.failed.as_ref().map_or(0, |failed| failed.count);
     ctx.metrics.issuers.record_orphans(&key.metrics_label(), orphans, found.revoked);
     if found.revoked > 0 {
@@ -109,7 +109,9 @@ async fn execute(
         AuditRequest::ReadPortalList => {
             let begin = || Inventory::new(ctx.clock.now(), issuer.info.portal.user.clone(), issuer.info.tag.clone());
             let inventory = issuer.portal.scan(context, begin, Inventory::add).await?;
-            let known = if prefilter == Prefilter::Caches { claims_from_caches(ctx, key) } else { Claims::default() };
+            // The claims take more memory than the list, and without a marked token nothing asks for them.
+            let uses_caches = prefilter == Prefilter::Caches && inventory.has_marked();
+            let known = if uses_caches { claims_from_caches(ctx, key) } else { Claims::default() };
             AuditResponse::PortalList(inventory, known)
         }
         // If the kind was missing from the start, the objects that return with its CRD are unknown.
@@ -133,7 +135,8 @@ async fn execute(
 
 /// Claims from the caches: sufficient to see that no token is suspect.
 fn claims_from_caches(ctx: &Context, key: &IssuerKey) -> Claims {
-    let (owners, keys) = (cached_tokens(ctx, key), ctx.keyring.keys());
+    let owners: Vec<AuditedToken> = cached_tokens(ctx, key).collect();
+    let keys = ctx.keyring.keys();
     let secrets: Vec<AuditedSecret> = ctx
         .secrets
         .state()
@@ -144,9 +147,10 @@ fn claims_from_caches(ctx: &Context, key: &IssuerKey) -> Claims {
     Claims::collect(&secrets, &owners)
 }
 
-fn cached_tokens(ctx: &Context, key: &IssuerKey) -> Vec<AuditedToken> {
+/// The issuer's objects. Each is unpacked when it is asked for, because together they take several MiB.
+fn cached_tokens(ctx: &Context, key: &IssuerKey) -> impl Iterator<Item = AuditedToken> {
     let keys = ctx.keyring.keys();
-    ctx.tokens_of(key).iter().filter_map(|token| token.unpack()).map(|token| audited_token(&token, &keys)).collect()
+    ctx.tokens_of(key).into_iter().filter_map(|token| token.unpack()).map(move |token| audited_token(&token, &keys))
 }
 
 fn audited_token(token: &RegistryToken, keys: &MacKeys) -> AuditedToken {

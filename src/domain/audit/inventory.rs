@@ -73,6 +73,12 @@ impl Inventory {
             .map(|shown| shown.description_hash)
     }
 
+    /// Whether a row has this issuer's marker. Only such a row can be an orphaned token.
+    #[must_use]
+    pub const fn has_marked(&self) -> bool {
+        !self.marked.is_empty()
+    }
+
     /// Removes and returns the rows with this issuer's marker: with `ownershipMarker: Permanent` there are many.
     #[must_use]
     pub fn take_marked(&mut self) -> Vec<(TokenRow, Marker)> {

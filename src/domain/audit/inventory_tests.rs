@@ -23,8 +23,10 @@ fn only_rows_with_this_issuers_marker_are_kept_whole() {
     let ours = row("1", &marker(&attempt_id(1)).append_to("prod"));
     let other = Marker::new(IssuerTag::of("another issuer"), marker(&attempt_id(1)).nonce().clone());
     let mut list = inventory(&[ours.clone(), row("2", &other.append_to("prod")), row("3", "prod [x/y]")]);
+    assert!(list.has_marked());
     assert_eq!(list.take_marked(), [(ours, marker(&attempt_id(1)))]);
     assert_eq!((list.take_marked(), list.len()), (vec![], 3), "only once");
+    assert!(!inventory(&[row("2", &other.append_to("prod"))]).has_marked(), "another issuer's marker");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::domain::audit::AuditedToken;
 use crate::domain::audit::inventory::Inventory;
 use crate::domain::model::token::TokenRef;
 use crate::domain::observed::UpstreamState;
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,11 +29,17 @@ impl MissingTokens {
     /// Counts the tokens that an inventory lacks. If a list suddenly shrinks, a changed role or filter is more likely
     /// than this many revocations by colleagues.
     #[must_use]
-    pub fn count(inventory: &Inventory, objects: &[AuditedToken], lag: Duration, most_percent: usize) -> Self {
-        let expected = objects.iter().filter(|object| must_list(inventory, object, lag));
-        let mut namespaces: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
-        for (object, token) in expected.filter_map(|object| Some((object, object.tokens.first()?))) {
-            let (missing, of) = namespaces.entry(&object.namespace).or_default();
+    pub fn count(
+        inventory: &Inventory,
+        objects: impl IntoIterator<Item: Borrow<AuditedToken>>,
+        lag: Duration,
+        most_percent: usize,
+    ) -> Self {
+        let mut namespaces: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        for object in objects {
+            let object = object.borrow();
+            let Some(token) = object.tokens.first().filter(|_| must_list(inventory, object, lag)) else { continue };
+            let (missing, of) = namespaces.entry(object.namespace.clone()).or_default();
             *missing += usize::from(inventory.description_hash(token).is_none());
             *of += 1;
         }
@@ -42,7 +49,7 @@ impl MissingTokens {
         let most = namespaces.iter().max_by_key(|(_, (missing, _))| *missing).filter(|_| !counted.plausible);
         let only = most.filter(|(_, one)| Self::from_counts(missing - one.0, of - one.1, most_percent).plausible);
         // With only one namespace, no other namespace can be affected.
-        let only = only.filter(|_| namespaces.len() > 1).map(|(namespace, _)| (*namespace).to_owned());
+        let only = only.filter(|_| namespaces.len() > 1).map(|(namespace, _)| namespace.clone());
         Self { only_implausible_namespace: only, ..counted }
     }
 
