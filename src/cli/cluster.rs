@@ -9,7 +9,6 @@ use axum::BoxError;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{DATE, USER_AGENT};
 use axum::http::{HeaderValue, Method, Response};
-use kube::client::ClientBuilder;
 use kube::config::KubeConfigOptions;
 use kube::{Client, Config};
 use std::net::IpAddr;
@@ -53,10 +52,7 @@ pub(crate) fn kube_client(mut config: Config, clock: Arc<Clock>, metrics: Arc<Me
     let observe = ObserveLayer(Arc::new(move |method: &Method, status| {
         metrics.record_api_request(method.as_str(), &host, status);
     }));
-    match config.proxy_url.clone() {
-        Some(proxy) => proxy::client_via_proxy(&proxy, &config, response_layer(clock), observe),
-        None => Ok(ClientBuilder::try_from(config)?.with_layer(&response_layer(clock)).with_layer(&observe).build()),
-    }
+    proxy::client(&config, response_layer(clock), observe)
 }
 
 fn response_layer<B>(clock: Arc<Clock>) -> MapResponseLayer<impl FnOnce(Response<B>) -> Response<Body> + Clone>

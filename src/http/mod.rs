@@ -32,6 +32,9 @@ pub(crate) use self::transport::{Error, TransportError, classify};
 /// Servers close idle connections, often after two minutes. A request that is sent at that moment has no clear
 /// result, so idle connections are closed long before.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// More idle connections than these are closed at once. Each has buffers of about 40 KiB, and an issuer with the default limits
+/// sends 4 requests at a time.
+const MAX_IDLE_CONNECTIONS: usize = 8;
 /// Detects a dead connection while it is still in use.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);
 
@@ -117,6 +120,7 @@ fn builder(options: &ClientOptions) -> ClientBuilder {
         .connector_layer(DelayedConnectLayer)
         .connect_timeout(options.connect_timeout)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .tcp_keepalive(KEEP_ALIVE_INTERVAL)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .http2_keep_alive_timeout(KEEP_ALIVE_INTERVAL)

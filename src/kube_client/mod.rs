@@ -1,5 +1,6 @@
-//! The API server client: kubeconfig, proxy, and a filter that keeps responses out of library logs.
+//! The API server client: kubeconfig, connections, proxy, and a filter that keeps responses out of library logs.
 
+pub(crate) mod connections;
 pub(crate) mod objects;
 pub(crate) mod observe;
 pub(crate) mod proxy;

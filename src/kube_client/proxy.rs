@@ -1,22 +1,17 @@
 //! The proxy to the API server that a kubeconfig names (`proxy-url`). The environment's proxy is only used for portals
 //! and registries.
 
-use super::ClientError;
 use super::observe::ObserveLayer;
+use super::{ClientError, connections};
 use axum::http::{HeaderValue, Response, Uri};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::body::Incoming;
-use hyper::rt::{Read, Write};
-use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::proxy::{SocksV5, Tunnel};
-use hyper_util::client::legacy::connect::{Connection, HttpConnector};
-use hyper_util::rt::TokioExecutor;
-use kube::client::{Body, ClientBuilder, ConfigExt as _};
+use kube::client::ConfigExt as _;
 use kube::config::Kubeconfig;
 use kube::{Client, Config};
 use tower::util::MapResponseLayer;
-use tower::{BoxError, Service, ServiceBuilder};
 use url::Url;
 
 /// Configures the proxy of the kubeconfig's context, and no other.
@@ -41,12 +36,11 @@ fn invalid_proxy_url() -> ClientError {
     "proxy-url in the kubeconfig must be an http, https or socks5 address, such as http://proxy.example.com:3128".into()
 }
 
-/// A client that reaches the API server through this proxy.
+/// A client that reaches the API server through the configured proxy, or directly if there is none.
 ///
 /// # Errors
 /// If the proxy or the configuration cannot be used.
-pub(crate) fn client_via_proxy<L>(
-    proxy: &Uri,
+pub(crate) fn client<L>(
     config: &Config,
     response_layer: MapResponseLayer<L>,
     observe: ObserveLayer,
@@ -54,14 +48,15 @@ pub(crate) fn client_via_proxy<L>(
 where
     L: FnOnce(Response<Incoming>) -> Response<axum::body::Body> + Clone + Send + 'static,
 {
-    let mut direct = HttpConnector::new();
-    direct.enforce_http(false);
-    direct.set_connect_timeout(config.connect_timeout);
+    let direct = connections::tcp(config);
+    let Some(proxy) = &config.proxy_url else {
+        return connections::client(direct, config, response_layer, observe);
+    };
     let login = proxy_credentials(proxy)?;
     match proxy.scheme_str() {
-        Some("http") => build_client(http_tunnel(proxy, direct, login)?, config, response_layer, observe),
+        Some("http") => connections::client(http_tunnel(proxy, direct, login)?, config, response_layer, observe),
         // The proxy's certificate is verified with the CA of the cluster, as Kubernetes client libraries do.
-        Some("https") => build_client(
+        Some("https") => connections::client(
             http_tunnel(proxy, config.rustls_https_connector_with_connector(direct)?, login)?,
             config,
             response_layer,
@@ -73,7 +68,7 @@ where
                 Some((user, password)) => socks.with_auth(user, password),
                 None => socks,
             };
-            build_client(socks, config, response_layer, observe)
+            connections::client(socks, config, response_layer, observe)
         }
         _ => Err(invalid_proxy_url()),
     }
@@ -97,32 +92,6 @@ fn http_tunnel<C>(proxy: &Uri, connector: C, login: Option<(String, String)>) ->
     let Some((user, password)) = login else { return Ok(tunnel) };
     let text = format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
     Ok(tunnel.with_auth(HeaderValue::from_str(&text).map_err(|_| invalid_proxy_url())?))
-}
-
-fn build_client<C, L>(
-    connector: C,
-    config: &Config,
-    response_layer: MapResponseLayer<L>,
-    observe: ObserveLayer,
-) -> Result<Client, ClientError>
-where
-    C: Service<Uri> + Clone + Send + Sync + 'static,
-    C::Response: Connection + Read + Write + Send + Unpin + 'static,
-    C::Future: Send + 'static,
-    C::Error: Into<BoxError>,
-    L: FnOnce(Response<Incoming>) -> Response<axum::body::Body> + Clone + Send + 'static,
-{
-    let connector = config.rustls_https_connector_with_connector(connector)?;
-    let client = legacy::Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
-    let service = ServiceBuilder::new()
-        .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
-        .layer(config.extra_headers_layer()?)
-        .map_err(BoxError::from)
-        .layer(observe)
-        .layer(response_layer)
-        .service(client);
-    Ok(ClientBuilder::new(service, config.default_namespace.clone()).build())
 }
 
 #[cfg(test)]

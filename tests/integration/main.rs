@@ -26,6 +26,7 @@ mod admission_gitea_cases;
 mod admission_gitlab_cases;
 mod admission_harbor_cases;
 mod admission_issuer_cases;
+mod api_connections;
 mod api_proxy;
 mod api_requests;
 mod argocd;

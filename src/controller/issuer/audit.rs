@@ -49,8 +49,7 @@ pub async fn run(
 ) -> Result<(), Problem> {
     let found = drive(ctx, key, issuer, prefilter).await?;
     let lag = issuer.info.response_deadline;
-    let missing_tokens =
-        MissingTokens::count(&found.inventory, cached_tokens(ctx, key), lag, max_vanished_percent);
+    let missing_tokens = MissingTokens::count(&found.inventory, cached_tokens(ctx, key), lag, max_vanished_percent);
     let orphans = found.revoked + found.failed.as_ref().map_or(0, |failed| failed.count);
     ctx.metrics.issuers.record_orphans(&key.metrics_label(), orphans, found.revoked);
     if found.revoked > 0 {
