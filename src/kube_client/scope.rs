@@ -19,7 +19,7 @@ pub enum WatchScope {
 /// More namespaces than one connection to the API server has streams for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "--namespaces lists {count} namespaces, and at most {} are possible: each needs five of the 100 streams that an API server allows per connection. Run another operator for the others, or watch the whole cluster",
+    "--namespaces lists {count} namespaces, and at most {} are possible: each needs up to five watches, which have a connection each. Run another operator for the others, or watch the whole cluster",
     WatchScope::MAX_NAMESPACES
 )]
 pub struct TooManyNamespaces {
@@ -27,7 +27,7 @@ pub struct TooManyNamespaces {
 }
 
 impl WatchScope {
-    /// Each namespace has up to five watches, and an API server allows 100 requests at once per connection.
+    /// Each namespace has up to five watches, and each watch has a connection of its own.
     pub const MAX_NAMESPACES: usize = 16;
 
     /// The scope of these namespaces, each once; without any, the whole cluster.

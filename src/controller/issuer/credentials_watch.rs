@@ -2,8 +2,7 @@
 //!
 //! There are two watches, whatever the number of issuers: of the opted-in Secrets in all namespaces, and of the
 //! operator's own namespace, which contains the Secrets of cluster issuers. If only some namespaces are watched, there is
-//! one in each of them. A watch per Secret would use up the streams that an API server allows per connection, and block
-//! the whole operator.
+//! one in each of them. A watch per Secret would need a connection for each of them.
 
 use super::restore_finalizers::restore_on_credentials;
 use crate::api::NamespaceName;

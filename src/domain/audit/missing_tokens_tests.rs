@@ -49,9 +49,8 @@ fn a_tenth_may_be_missing_at_once_and_no_more() {
 
 #[test]
 fn a_few_are_always_plausible() {
-    let count = |owners: usize| {
-        MissingTokens::count(&listing(0..0), &(0..owners).map(audited_token).collect::<Vec<_>>(), RESPONSE_DEADLINE, 10)
-    };
+    let count =
+        |owners: usize| MissingTokens::count(&listing(0..0), (0..owners).map(audited_token), RESPONSE_DEADLINE, 10);
     assert_eq!(count(4), MissingTokens { missing: 4, expected: 4, plausible: true, only_implausible_namespace: None });
     assert_eq!(count(5), MissingTokens { missing: 5, expected: 5, plausible: false, only_implausible_namespace: None });
     assert_eq!(count(0), MissingTokens { missing: 0, expected: 0, plausible: true, only_implausible_namespace: None });

@@ -8,10 +8,10 @@ use std::time::Duration;
 /// How many namespaces are labeled at once.
 const NAMESPACES: usize = 1000;
 /// Time in which memory and work settle.
-const SETTLE: Duration = Duration::from_secs(10);
+const SETTLE: Duration = Duration::from_secs(5);
 
-/// The requests per second of an issuer whose rate, and not the API server, is the limit: four times the default.
-const RATE: u32 = 20;
+/// The requests per second of an issuer whose rate, and not the API server, is the limit: eight times the default.
+const RATE: u32 = 40;
 
 /// Both.
 pub async fn labeled() -> Vec<Figure> {

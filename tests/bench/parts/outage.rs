@@ -6,7 +6,7 @@ use crate::report::{Figure, Target, figure_of};
 use std::time::Duration;
 
 const OBJECTS: usize = 1000;
-const SAMPLES: usize = 50;
+const SAMPLES: usize = 30;
 /// The pause after each sample.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -19,7 +19,7 @@ pub async fn of_one_portal() -> Vec<Figure> {
     let during = sample(&fleet, SAMPLES).await;
     let requests = hanging.requests_without_a_response();
     vec![figure_of(
-        "10. a first token while the portal of another issuer with 1,000 objects does not answer / without that (medians of 50)",
+        "10. a first token while the portal of another issuer with 1,000 objects does not answer / without that (medians of 30)",
         (during / before, ""),
         Target::AtMost(1.1),
         format!("{before:.0} ms, {during:.0} ms, {requests} requests without an answer"),
