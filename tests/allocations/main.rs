@@ -148,6 +148,6 @@ async fn objects_are_compared_with_the_list_one_at_a_time() {
     let missing = MissingTokens::count(&inventory, (0..10_000).map(object), Duration::ZERO, 10);
     let taken = ALLOCATOR.peak_usage() - before;
     assert_eq!((missing.missing, missing.expected), (10_000, 10_000));
-    // All objects together take more than a MiB.
-    assert!(taken < 16 << 10, "{taken} bytes");
+    // All objects together take more than a MiB. Another test may begin meanwhile, which allocates its runtime.
+    assert!(taken < 256 << 10, "{taken} bytes");
 }
