@@ -32,8 +32,8 @@ pub(crate) use self::transport::{Error, TransportError, classify};
 /// Servers close idle connections, often after two minutes. A request that is sent at that moment has no clear
 /// result, so idle connections are closed long before.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
-/// More idle connections than these are closed at once: each has buffers of about 40 KiB. With fewer, an issuer that sends 50
-/// requests at a time would open connections all the time.
+/// More idle connections than these are closed at once: each has buffers of about 40 KiB. An issuer that sends more
+/// requests at a time closes some and opens them again.
 const MAX_IDLE_CONNECTIONS: usize = 32;
 /// Detects a dead connection while it is still in use.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(20);

@@ -63,7 +63,7 @@ impl Writer {
         });
         let token: RegistryToken = serde_json::from_value(token).expect("an object");
         let token = self.tokens.create(&PostParams::default(), &token).await.expect("created");
-        let token = if self.finalizer_at_creation {
+        let mut token = if self.finalizer_at_creation {
             token
         } else {
             let finalizer = json!({"metadata": {"finalizers": [FINALIZER]}});
@@ -84,7 +84,6 @@ impl Writer {
         let reserved: Secret = serde_json::from_value(reserved).expect("a Secret");
         self.secrets.create(&PostParams::default(), &reserved).await.expect("created");
         self.secrets.patch(&name, &merge, &Patch::Merge(commit(index))).await.expect("patched");
-        let mut token = token;
         for is_synced in [false, true] {
             token.status = Some(serde_json::from_value(status(&name, &uid, is_synced)).expect("a status"));
             token = self.tokens.replace_status(&name, &PostParams::default(), &token).await.expect("replaced");

@@ -41,6 +41,16 @@ fn empty_portal_response(request: &RawRequest) -> String {
     read_response(request.path()).expect("nothing else is requested")
 }
 
+/// A portal without tokens that responds after this time.
+async fn empty_portal_after(delay: Duration) -> RawServer {
+    let late = move |seen: &RawRequest| {
+        let body = empty_portal_response(seen);
+        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        ConnectionAction::SendLater(delay, text)
+    };
+    RawServer::responding(None, late).await
+}
+
 #[tokio::test]
 async fn a_thousand_requests_need_no_more_connections_than_concurrent_requests() {
     for http2 in [false, true] {
@@ -103,12 +113,7 @@ async fn no_unused_connection_is_opened() {
 /// The connection becomes idle just when the next request needs one.
 #[tokio::test]
 async fn a_request_waits_briefly_for_a_connection_to_become_idle() {
-    let late = |seen: &RawRequest| {
-        let body = empty_portal_response(seen);
-        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        ConnectionAction::SendLater(Duration::from_millis(4), text)
-    };
-    let server = RawServer::responding(None, late).await;
+    let server = empty_portal_after(Duration::from_millis(4)).await;
     let url = format!("http://{}/indicium", server.address);
     let portal = Arc::new(ThinkwisePortal::new(settings(&url, basic(PASSWORD))).expect("a portal"));
     portal.resolve().await.expect("it fits");
@@ -133,12 +138,7 @@ async fn a_request_waits_briefly_for_a_connection_to_become_idle() {
 /// A burst of requests leaves no more memory than that of a few connections.
 #[tokio::test]
 async fn of_the_connections_of_a_burst_thirty_two_remain() {
-    let late = |seen: &RawRequest| {
-        let body = empty_portal_response(seen);
-        let text = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        ConnectionAction::SendLater(Duration::from_millis(300), text)
-    };
-    let server = RawServer::responding(None, late).await;
+    let server = empty_portal_after(Duration::from_millis(300)).await;
     let url = format!("http://{}/indicium", server.address);
     let portal = ThinkwisePortal::new(settings(&url, basic(PASSWORD))).expect("a portal");
     portal.resolve().await.expect("it fits");

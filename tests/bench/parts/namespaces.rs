@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How many namespaces are labeled at once.
 const NAMESPACES: usize = 1000;
 /// Time in which memory and work settle.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// The requests per second of an issuer whose rate, and not the API server, is the limit: eight times the default.
 const RATE: u32 = 40;
