@@ -9,7 +9,7 @@ mod simulation;
 use exhaustive::every_schedule;
 use simulation::mutant::Mutant;
 use simulation::portal_traits::PortalTraits;
-use simulation::random::{run, run_on_other_portal, run_without_mutant};
+use simulation::random::{Schedule, run_mutant, run_schedule, run_without_mutant};
 use simulation::undisturbed;
 use std::sync::Mutex;
 
@@ -28,7 +28,7 @@ fn random_schedules_leak_and_lose_no_token_and_become_idle() {
     let schedules = std::env::var("SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let mut events = 0;
     for seed in 0..schedules {
-        events += run(seed, None).unwrap_or_else(|failure| panic!("{failure}"));
+        events += run_schedule(seed, Schedule::Plain).unwrap_or_else(|failure| panic!("{failure}"));
     }
     println!("{schedules} schedules, {events} events");
 }
@@ -40,7 +40,7 @@ const DENIED_SCHEDULES: (u64, u64) = (20_000, 2_000);
 fn a_denied_namespace_keeps_its_tokens_for_the_grace_period_and_then_has_none() {
     let schedules = if is_long() { DENIED_SCHEDULES.0 } else { DENIED_SCHEDULES.1 };
     for seed in 0..schedules {
-        run_without_mutant(seed, Mutant::IgnoresGracePeriod).unwrap_or_else(|failure| panic!("{failure}"));
+        run_schedule(seed, Schedule::DeniedNamespaces).unwrap_or_else(|failure| panic!("{failure}"));
     }
     println!("{schedules} schedules");
 }
@@ -53,7 +53,7 @@ fn no_token_is_leaked_or_lost_at_a_portal_without_edits_with_shared_logins_uniqu
     let schedules = if is_long() { OTHER_PORTAL_SCHEDULES.0 } else { OTHER_PORTAL_SCHEDULES.1 };
     let mut events = 0;
     for seed in 0..schedules {
-        events += run_on_other_portal(seed).unwrap_or_else(|failure| panic!("{failure}"));
+        events += run_schedule(seed, Schedule::OtherPortal).unwrap_or_else(|failure| panic!("{failure}"));
     }
     println!("{schedules} schedules, {events} events");
 }
@@ -118,7 +118,7 @@ fn is_caught(mutant: Mutant) -> bool {
     }
     // Only a rare schedule shows this fault: the search begins shortly before one.
     let first = if mutant == Mutant::ReservesForDeletedObject { 18_800 } else { 0 };
-    let caught = (first..first + MUTANT_SCHEDULES).find_map(|seed| run(seed, Some(mutant)).err());
+    let caught = (first..first + MUTANT_SCHEDULES).find_map(|seed| run_mutant(seed, mutant).err());
     // The mutant's fault must be the cause: the same schedule succeeds with the unmodified operator.
     if let Some(caught) = &caught {
         run_without_mutant(caught.seed, mutant)

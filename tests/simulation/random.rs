@@ -66,39 +66,63 @@ impl std::fmt::Display for Failure {
     }
 }
 
-/// Runs the schedule of a seed: a random number of events, then until idle. Returns the number of events.
-pub fn run(seed: u64, mutant: Option<Mutant>) -> Result<usize, Failure> {
-    let (events, outcome) = simulate(seed, mutant, mutant, false).0;
-    outcome.map(|()| events).map_err(|_| {
-        let ((_, outcome), trace) = simulate(seed, mutant, mutant, true);
-        Failure { seed, what: outcome.err().unwrap_or_default(), trace }
-    })
+/// What is special about a schedule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Schedule {
+    Plain,
+    /// Namespaces are denied and allowed.
+    DeniedNamespaces,
+    /// A random portal: without edits, with one username for all tokens, with unique names, or with tokens that expire.
+    OtherPortal,
+}
+
+impl Schedule {
+    /// The schedules of a seed: those that take long to prepare only with every fifth or tenth.
+    pub fn of(seed: u64) -> impl Iterator<Item = Self> {
+        let every = [(Self::Plain, 1), (Self::DeniedNamespaces, 10), (Self::OtherPortal, 5)];
+        every.into_iter().filter(move |(_, every)| seed.is_multiple_of(*every)).map(|(schedule, _)| schedule)
+    }
+
+    fn change(self, seed: u64, config: &mut SimulationConfig) {
+        match self {
+            Self::Plain => {}
+            Self::DeniedNamespaces => Mutant::IgnoresGracePeriod.focus(config),
+            Self::OtherPortal => config.use_portal(PortalTraits::draw(&mut Rng::new(seed ^ OTHER_PORTALS))),
+        }
+    }
+}
+
+/// Runs a schedule of a seed: a random number of events, then until idle. Returns the number of events.
+pub fn run_schedule(seed: u64, schedule: Schedule) -> Result<usize, Failure> {
+    run_with(seed, None, |config| schedule.change(seed, config))
 }
 
 /// The same, with the trace, which includes the final run until idle.
-pub fn run_traced(seed: u64) -> (Result<usize, String>, Vec<String>) {
-    let ((events, outcome), trace) = simulate(seed, None, None, true);
+pub fn run_traced(seed: u64, schedule: Schedule) -> (Result<usize, String>, Vec<String>) {
+    let ((events, outcome), trace) = simulate(seed, None, true, |config| schedule.change(seed, config));
     (outcome.map(|()| events), trace)
 }
 
-type RunResult = (usize, Result<(), String>);
-
-/// The same with the unmodified operator, in the configuration that is focused on this mutant.
-pub fn run_without_mutant(seed: u64, instead_of: Mutant) -> Result<(), Failure> {
-    let ((_, outcome), trace) = simulate(seed, Some(instead_of), None, true);
-    outcome.map_err(|what| Failure { seed, what, trace })
+/// Runs the plain schedule of a seed with this mutant, in the configuration that is focused on it.
+pub fn run_mutant(seed: u64, mutant: Mutant) -> Result<usize, Failure> {
+    run_with(seed, Some(mutant), |config| mutant.focus(config))
 }
 
-/// The schedule of a seed, with a random portal: without edits, with one username for all tokens, with unique names, or
-/// with tokens that expire. The other schedules stay what they are.
-pub fn run_on_other_portal(seed: u64) -> Result<usize, Failure> {
-    let portal = PortalTraits::draw(&mut Rng::new(seed ^ OTHER_PORTALS));
-    let ((events, outcome), _) = simulate_with(seed, None, false, |config| config.use_portal(portal));
+/// The same with the unmodified operator.
+pub fn run_without_mutant(seed: u64, instead_of: Mutant) -> Result<usize, Failure> {
+    run_with(seed, None, |config| instead_of.focus(config))
+}
+
+/// Only a run that fails is repeated with its trace.
+fn run_with(seed: u64, mutant: Option<Mutant>, change: impl Fn(&mut SimulationConfig)) -> Result<usize, Failure> {
+    let ((events, outcome), _) = simulate(seed, mutant, false, &change);
     outcome.map(|()| events).map_err(|_| {
-        let ((_, outcome), trace) = simulate_with(seed, None, true, |config| config.use_portal(portal));
+        let ((_, outcome), trace) = simulate(seed, mutant, true, &change);
         Failure { seed, what: outcome.err().unwrap_or_default(), trace }
     })
 }
+
+type RunResult = (usize, Result<(), String>);
 
 /// Lets the portals be drawn from other numbers than the schedules.
 const OTHER_PORTALS: u64 = 0x5EED_0F0C_0A11;
@@ -106,15 +130,7 @@ const OTHER_PORTALS: u64 = 0x5EED_0F0C_0A11;
 /// New objects have the finalizer already in one schedule of so many.
 const FINALIZER_AT_CREATION: u64 = 5;
 
-fn simulate(seed: u64, focus: Option<Mutant>, mutant: Option<Mutant>, traced: bool) -> (RunResult, Vec<String>) {
-    simulate_with(seed, mutant, traced, |config| {
-        if let Some(mutant) = focus {
-            mutant.focus(config);
-        }
-    })
-}
-
-fn simulate_with(
+fn simulate(
     seed: u64,
     mutant: Option<Mutant>,
     traced: bool,

@@ -2,7 +2,7 @@
 //!
 //! The exhaustive phase is first: every schedule of `EVENTS` events from the empty state, and of `AFTER` more from
 //! each point of an undisturbed first token. `EVENTS=0` skips it. Then random schedules: `SCHEDULES` is their number,
-//! `FIRST` the first seed. `SEED` runs one schedule, prints its trace, and exits with status 1 on a violation.
+//! `FIRST` the first seed. `SEED` runs the schedules of one seed, prints their traces, and exits with status 1 on a violation.
 
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "a command-line program")]
 
@@ -11,11 +11,9 @@ mod exhaustive;
 mod simulation;
 
 use exhaustive::every_schedule;
-use simulation::mutant::Mutant;
 use simulation::progress::{line, with_progress};
-use simulation::random::{Failure, run, run_on_other_portal, run_traced, run_without_mutant};
+use simulation::random::{Failure, Schedule, run_schedule, run_traced};
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,30 +35,26 @@ fn number(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-/// With every tenth seed, a schedule in which namespaces are denied and allowed.
-fn run_denied(seed: u64) -> Result<(), Failure> {
-    if seed.is_multiple_of(10) { run_without_mutant(seed, Mutant::IgnoresGracePeriod) } else { Ok(()) }
-}
-
-/// With every fifth seed, a schedule with another portal.
-fn run_other_portal(seed: u64) -> Result<(), Failure> {
-    if seed.is_multiple_of(5) { run_on_other_portal(seed).map(|_| ()) } else { Ok(()) }
+/// Prints the traces of the schedules of a seed.
+fn trace_seed(seed: u64) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for schedule in Schedule::of(seed) {
+        let (outcome, trace) = run_traced(seed, schedule);
+        trace.iter().enumerate().for_each(|(index, line)| println!("{index:4} {line}"));
+        match outcome {
+            Ok(events) => println!("seed {seed}, {schedule:?}: {events} events, no violation"),
+            Err(what) => {
+                println!("seed {seed}, {schedule:?}: {what}");
+                code = ExitCode::FAILURE;
+            }
+        }
+    }
+    code
 }
 
 fn main() -> ExitCode {
     if let Ok(seed) = std::env::var("SEED") {
-        let (outcome, trace) = run_traced(seed.parse().expect("SEED is a number"));
-        trace.iter().enumerate().for_each(|(index, line)| println!("{index:4} {line}"));
-        return match outcome {
-            Ok(events) => {
-                println!("seed {seed}: {events} events, no violation");
-                ExitCode::SUCCESS
-            }
-            Err(what) => {
-                println!("seed {seed}: {what}");
-                ExitCode::FAILURE
-            }
-        };
+        return trace_seed(seed.parse().expect("SEED is a number"));
     }
     let bound = |name, otherwise| usize::try_from(number(name, otherwise)).expect("a small number");
     let (events, after) = (bound("EVENTS", EVENTS), bound("AFTER", AFTER));
@@ -72,7 +66,7 @@ fn main() -> ExitCode {
     }
     let (first, schedules) = (number("FIRST", 0), number("SCHEDULES", 1_000_000));
     let (next, events) = (AtomicU64::new(first), AtomicU64::new(0));
-    let found: Mutex<BTreeMap<String, Failure>> = Mutex::default();
+    let found = Found::default();
     let started = Instant::now();
     let describe = |elapsed: Duration| {
         let done = next.load(Ordering::Relaxed).min(first + schedules) - first;
@@ -88,21 +82,10 @@ fn main() -> ExitCode {
                         if seed >= first + schedules {
                             return;
                         }
-                        let all = || -> Result<usize, Failure> {
-                            let count = run(seed, None)?;
-                            run_denied(seed)?;
-                            run_other_portal(seed)?;
-                            Ok(count)
-                        };
-                        match all() {
-                            Ok(count) => drop(events.fetch_add(count as u64, Ordering::Relaxed)),
-                            Err(failure) => {
-                                let kind: String =
-                                    failure.what.chars().filter(|c| !c.is_ascii_digit()).take(24).collect();
-                                // At once: a run of a million schedules is often stopped before its end.
-                                if let Entry::Vacant(first) = found.lock().expect("no panic").entry(kind) {
-                                    println!("{}", first.insert(failure));
-                                }
+                        for schedule in Schedule::of(seed) {
+                            match run_schedule(seed, schedule) {
+                                Ok(count) => drop(events.fetch_add(count as u64, Ordering::Relaxed)),
+                                Err(failure) => record(&found, &failure, schedule),
                             }
                         }
                     }
@@ -113,6 +96,23 @@ fn main() -> ExitCode {
     let found = found.into_inner().expect("no panic");
     let events = events.into_inner();
     println!("{schedules} schedules from seed {first}, {events} events, {} s", started.elapsed().as_secs());
+    for (kind, seeds) in &found {
+        println!("{kind}: {} times, seeds {:?}", seeds.len(), &seeds[..seeds.len().min(10)]);
+    }
     println!("{} kinds of failure", found.len());
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The seeds of each kind of failure.
+type Found = Mutex<BTreeMap<String, Vec<u64>>>;
+
+/// The first failure of a kind is printed at once: a run of a million schedules is often stopped before its end.
+fn record(found: &Found, failure: &Failure, schedule: Schedule) {
+    let kind: String = failure.what.chars().filter(|c| !c.is_ascii_digit()).take(24).collect();
+    let mut found = found.lock().expect("no panic");
+    let seeds = found.entry(kind).or_default();
+    if seeds.is_empty() {
+        println!("{schedule:?}, {failure}");
+    }
+    seeds.push(failure.seed);
 }
