@@ -159,8 +159,12 @@ enum Stage {
     ReadingPortalList,
     /// Lists the names of the objects' Secrets, to find Secrets that lost their label.
     ListingSecretNames,
-    ReadingSecrets,
+    ReadingSecrets {
+        /// The objects before that.
+        before: Vec<AuditedToken>,
+    },
     ReadingObjects {
+        before: Vec<AuditedToken>,
         secrets: Vec<AuditedSecret>,
     },
     /// Reads the suspect's row again: if its marker was removed in the meantime, the token was released to its user.
@@ -192,16 +196,20 @@ impl PortalAudit {
                 }
             }
             (Stage::ListingSecretNames, AuditResponse::Objects(objects)) => {
-                let names = objects.into_iter().map(|object| (object.namespace, object.secret)).collect();
-                self.request(AuditRequest::ListSecrets(names), Stage::ReadingSecrets)
+                let names = objects.iter().map(|object| (object.namespace.clone(), object.secret.clone())).collect();
+                self.request(AuditRequest::ListSecrets(names), Stage::ReadingSecrets { before: objects })
             }
-            (Stage::ReadingSecrets, AuditResponse::Secrets(secrets)) => {
-                self.request(AuditRequest::ListObjects, Stage::ReadingObjects { secrets })
+            (Stage::ReadingSecrets { before }, AuditResponse::Secrets(secrets)) => {
+                self.request(AuditRequest::ListObjects, Stage::ReadingObjects { before, secrets })
             }
-            (Stage::ReadingObjects { secrets }, AuditResponse::Objects(objects)) => {
+            (Stage::ReadingObjects { before, secrets }, AuditResponse::Objects(objects)) => {
                 let claims = Claims::collect(&secrets, &objects);
                 self.orphans.retain(|(row, marker)| !claims.accounts_for(row, marker));
-                self.revoke_next()
+                if self.was_claimed_by_deleted(before, &secrets, &objects) {
+                    self.request(AuditRequest::ListObjects, Stage::ListingSecretNames)
+                } else {
+                    self.revoke_next()
+                }
             }
             (Stage::RecheckingRow, AuditResponse::Row(row)) => self.row_read(row),
             (Stage::Revoking, AuditResponse::Done) => {
@@ -214,6 +222,20 @@ impl PortalAudit {
             // A response to another request: nothing is concluded from it.
             (_, _) => self.finish(),
         }
+    }
+
+    /// Whether an object that was deleted during the reads claimed a suspect. It may have released that token to its user, which
+    /// its Secret records since. So everything is read again. That ends, because an object is deleted only once.
+    fn was_claimed_by_deleted(
+        &self,
+        mut before: Vec<AuditedToken>,
+        secrets: &[AuditedSecret],
+        objects: &[AuditedToken],
+    ) -> bool {
+        let alive: HashSet<&str> = objects.iter().map(|object| object.uid.as_str()).collect();
+        before.retain(|object| !alive.contains(object.uid.as_str()));
+        let claims = Claims::collect(secrets, &before);
+        self.orphans.iter().any(|(row, marker)| claims.accounts_for(row, marker))
     }
 
     fn request(mut self, request: AuditRequest, stage: Stage) -> (Self, AuditStep) {

@@ -203,6 +203,37 @@ fn the_secret_of_a_deleted_object_accounts_for_nothing() {
     assert_eq!(Fixture::of(&[marked("17", 1)], &[storing(1, "17")], &[successor]).revokes(), ["17"]);
 }
 
+/// An audit of one marked token, whose object is deleted between the two reads of the objects.
+fn deleted_during_the_reads() -> PortalAudit {
+    let audit =
+        PortalAudit::begin().0.step(AuditResponse::PortalList(inventory(&[marked("17", 1)]), Claims::default())).0;
+    let audit = audit.step(AuditResponse::Objects(vec![audited_token(&[])])).0;
+    let audit = audit.step(AuditResponse::Secrets(vec![storing(1, "17")])).0;
+    let (audit, next) = audit.step(AuditResponse::Objects(vec![]));
+    assert_eq!(next, AuditStep::Perform(AuditRequest::ListObjects), "all is read again");
+    audit.step(AuditResponse::Objects(vec![])).0
+}
+
+#[test]
+fn a_token_that_was_released_during_the_reads_is_not_revoked() {
+    let markers = vec![marker(&attempt_id(1)).nonce().clone()];
+    let released = AuditedSecret { orphaned_markers: markers, ..audited_secret(&[UID]) };
+    let audit = deleted_during_the_reads().step(AuditResponse::Secrets(vec![released])).0;
+    let AuditStep::Done(Ok(found)) = audit.step(AuditResponse::Objects(vec![])).1 else { panic!("it ends") };
+    assert_eq!((found.revoked, found.failed), (0, None));
+}
+
+#[test]
+fn a_token_that_a_deleted_object_left_behind_is_revoked_after_a_second_read() {
+    for left in [vec![], vec![storing(1, "17")]] {
+        let audit = deleted_during_the_reads().step(AuditResponse::Secrets(left)).0;
+        let (audit, next) = audit.step(AuditResponse::Objects(vec![]));
+        assert_eq!(next, AuditStep::Perform(AuditRequest::ReadRow(token_ref("17"))));
+        let (_, next) = audit.step(AuditResponse::Row(Some(marked("17", 1))));
+        assert_eq!(next, AuditStep::Perform(AuditRequest::Revoke(token_ref("17"))));
+    }
+}
+
 #[test]
 fn a_marker_that_was_removed_in_the_meantime_protects_its_token() {
     let orphaned = |later: &[TokenRow]| {
