@@ -30,15 +30,21 @@ pub fn prove_absence(
         );
         return Err((Duration::from_mins(1), transient(Reason::TokenNotFound, message)));
     }
+    list_may_lag(started_at, since, issuer).map_or(Ok(()), Err)
+}
+
+/// How long a list whose read started at `started_at` may still lack a token that the portal has since `since`, and the
+/// problem to report until then. Lists lag behind tasks, but by less than the response deadline.
+#[must_use]
+pub fn list_may_lag(started_at: Timestamp, since: Timestamp, issuer: &IssuerInfo) -> Option<(Duration, Problem)> {
     let age = Duration::try_from(started_at.duration_since(since)).unwrap_or_default();
-    // Lists lag behind tasks, but by less than the response deadline.
     let left = issuer.response_deadline.saturating_sub(age);
     if left.is_zero() {
-        return Ok(());
+        return None;
     }
     let at = since.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX).strftime("%Y-%m-%dT%H:%M:%SZ");
     let message = format!(
         "the token is missing from the portal's list; this is not yet conclusive. The list is checked again at {at}"
     );
-    Err((left, transient(Reason::TokenNotFound, message)))
+    Some((left, transient(Reason::TokenNotFound, message)))
 }

@@ -23,6 +23,7 @@ use crate::domain::model::token::{TokenRef, TokenRow, same_id};
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, Response, SecretWrite};
 use crate::domain::status::StatusEvent;
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
 
@@ -39,8 +40,10 @@ pub struct Adopting {
 #[derive(Clone, Debug, PartialEq)]
 enum Stage {
     ReadingSecret,
-    FindingRow,
-    ProbingUnlisted,
+    /// In a list whose read started at this time.
+    FindingRow(Timestamp),
+    /// That list lacks the token.
+    ProbingUnlisted(Timestamp),
     /// Whose login the registry accepted.
     ComparingLogin,
     ReadingContent(Option<TokenRow>),
@@ -75,11 +78,14 @@ impl StateMachine for Adopting {
     fn step(mut self, observed: &Observed, response: Response) -> AdoptTransition {
         match std::mem::replace(&mut self.stage, Stage::Writing) {
             Stage::ReadingSecret => self.secret_read(observed, response),
-            Stage::FindingRow => match response {
+            Stage::FindingRow(started_at) => match response {
                 // A list that lags or shrank proves nothing: another operator that stored the token may be about to
                 // record it. There is nothing to wait for if no operator can have stored the token.
-                Response::Rows(rows) if rows.is_empty() && checks_login(observed) && self.may_be_ours(observed) => {
-                    self.transition_to(Request::VerifyLogin, Stage::ProbingUnlisted)
+                Response::Rows(rows) if rows.is_empty() && self.may_be_ours(observed) => {
+                    if checks_login(observed) {
+                        return self.transition_to(Request::VerifyLogin, Stage::ProbingUnlisted(started_at));
+                    }
+                    self.row_missing(observed, started_at)
                 }
                 Response::Rows(rows) => self.rows_found(observed, rows),
                 other => Transition::Done(from_response(other)),
@@ -107,8 +113,10 @@ impl StateMachine for Adopting {
                 Response::Login(_) => self.not_proved(observed, Some(token)),
                 other => Transition::Done(from_response(other)),
             },
-            Stage::ProbingUnlisted => match response {
-                Response::Login(LoginResult::Rejected(_) | LoginResult::NotChecked) => self.read_object(None),
+            Stage::ProbingUnlisted(started_at) => match response {
+                Response::Login(LoginResult::Rejected(_) | LoginResult::NotChecked) => {
+                    self.row_missing(observed, started_at)
+                }
                 Response::Login(LoginResult::Accepted) => {
                     self.transition_to(Request::ReadContent, Stage::ComparingLogin)
                 }
@@ -166,7 +174,7 @@ impl Adopting {
                 }
             }
             Some(issuer) => match issuer.evidence().query_stored(&self.stored.id) {
-                Some(query) => self.transition_to(Request::QueryRows(query), Stage::FindingRow),
+                Some(query) => self.transition_to(Request::QueryRows(query), Stage::FindingRow(observed.now)),
                 None => self.transition_to(Request::ReadContent, Stage::ReadingContent(None)),
             },
             None => Transition::Done(Outcome::RequeueSoon),

@@ -3,6 +3,7 @@
 use super::{AdoptTransition, Adopting, RETRY_AFTER, Stage};
 use crate::api::Reason;
 use crate::domain::actions::{Outcome, Transition};
+use crate::domain::decide::absence::list_may_lag;
 use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::problem::Problem;
 use crate::domain::model::problem::messages::transient;
@@ -11,6 +12,7 @@ use crate::domain::model::token::{RowQuery, TokenRef, TokenRow, same_id, usernam
 use crate::domain::model::unverified_tokens::may_be_from_lost_key;
 use crate::domain::observed::Observed;
 use crate::domain::protocol::{Request, SecretContent};
+use jiff::Timestamp;
 
 /// What proves that a stored token belongs to this object.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +33,11 @@ impl Adopting {
     /// another token than it names, the accepted login proves nothing about the one that it names.
     pub(super) fn login_accepted(self, observed: &Observed, content: &SecretContent) -> AdoptTransition {
         let (id, username) = (self.stored.id.clone(), self.stored.signature.username.clone());
-        // A shared username is the same in every login; but a login of the operator has a valid checksum.
-        if login_shared(observed) && matches!(content, SecretContent::Login { checksum_valid: false, .. }) {
+        // A shared username is the same in every login, so only the operator's annotations prove whose login this is: they
+        // have a valid MAC, and the content has the checksum.
+        let signed = observed.verify_stored(&self.stored).is_some();
+        let intact = !matches!(content, SecretContent::Login { checksum_valid: false, .. });
+        if login_shared(observed) && !(signed && intact) {
             return self.not_proved(observed, Some(TokenRef { id, username }));
         }
         let in_secret = match content {
@@ -45,6 +50,20 @@ impl Adopting {
             return Transition::Done(Outcome::ReportFor(RETRY_AFTER, not_listed()));
         }
         self.not_proved(observed, Some(TokenRef { id, username }))
+    }
+
+    /// No login shows that the token exists, and the list lacks it. A token that was requested a moment ago may be missing
+    /// from a list that lags, so it is looked up again.
+    pub(super) fn row_missing(self, observed: &Observed, started_at: Timestamp) -> AdoptTransition {
+        let Some(issuer) = observed.issuer_info() else { return Transition::Done(Outcome::RequeueSoon) };
+        let requested = Timestamp::from_second(self.stored.provenance.requested_at).ok();
+        // No MAC covers this time. No operator's clock is that far ahead.
+        let latest = started_at.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX);
+        let requested = requested.filter(|requested| *requested <= latest);
+        match requested.and_then(|requested| list_may_lag(started_at, requested, issuer)) {
+            Some((left, problem)) => Transition::Done(Outcome::ReportFor(left.min(RETRY_AFTER), problem)),
+            None => self.not_proved(observed, None),
+        }
     }
 
     /// There is no proof. If the object is older than the keys, the token may still be the operator's own; it is then

@@ -121,6 +121,18 @@ fn a_shared_login_of_another_token_is_not_waited_for() {
 }
 
 #[test]
+fn after_the_key_is_lost_a_shared_login_that_no_row_belongs_to_is_not_waited_for() {
+    let mut world = key_lost(unrecorded()).listing(&[]).with_login_result(LoginResult::Accepted);
+    world.content = crate::domain::test_support::login_content("tw-17");
+    change_issuer(&mut world.observed, |issuer| issuer.login_shared = true);
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    let expected = ["read secret", "find 17", "log in", "read content", "read object", "status", "clear token"];
+    assert_eq!(world.labels, expected, "a tenant can write a checksum, but no MAC");
+    let open = StatusView::of(&world.observed.object).unverified.unconfirmed(&world.observed.object);
+    assert_eq!(open.into_iter().map(|token| token.id).collect::<Vec<_>>(), ["17"], "reported");
+}
+
+#[test]
 fn a_login_beside_the_name_of_another_token_is_not_waited_for() {
     let holding = |username: &str| {
         let mut world = key_lost(unrecorded()).listing(&[row("12", "prod")]).with_login_result(LoginResult::Accepted);

@@ -4,8 +4,8 @@ use crate::domain::model::request_cause::{Cause, RequestCause};
 use crate::domain::model::token::TokenRow;
 use crate::domain::protocol::SecretContent;
 use crate::domain::test_support::{
-    World, annotations, apply, at_rest, at_rest_with, attempt_id, change_issuer, first_attempt, marker, not_ready,
-    problem, row, secret, token, token_stored,
+    RESPONSE_DEADLINE, World, annotations, apply, at_rest, at_rest_with, attempt_id, change_issuer, first_attempt,
+    marker, not_ready, problem, row, secret, token, token_stored,
 };
 
 /// The Secret stores a token that status does not name; the portal shows it as it was requested.
@@ -101,6 +101,30 @@ fn a_missing_row_proves_nothing_while_the_registry_accepts_the_login() {
     let mut unasked = unrecorded().listing(&[]);
     change_issuer(&mut unasked.observed, |issuer| issuer.login_check = LoginCheck::Disabled);
     assert_eq!(cleared(unasked), ["read secret", "find 17", "read object", "clear token"]);
+}
+
+#[test]
+fn a_list_that_may_still_lack_the_token_proves_nothing_without_a_login() {
+    let requested = |seconds_ago: i64, login_check| {
+        let mut world = unrecorded().listing(&[]).with_login_result(LoginResult::Rejected("too new".into()));
+        let now = world.observed.now.as_second();
+        let stored = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+        stored.provenance.requested_at = now - seconds_ago;
+        change_issuer(&mut world.observed, |issuer| issuer.login_check = login_check);
+        world
+    };
+    let deadline = i64::try_from(RESPONSE_DEADLINE.as_secs()).expect("seconds");
+    for mode in MODES {
+        for age in [0, deadline - 1, -deadline] {
+            let mut young = requested(age, mode);
+            let Outcome::ReportFor(left, told) = run(&mut young) else { panic!("{age}: {:?}", young.labels) };
+            assert_eq!((left <= RETRY_AFTER, told.reason), (true, Reason::TokenNotFound));
+            assert!(!young.labels.contains(&"clear token".to_owned()), "nothing is written");
+        }
+        for age in [deadline, -deadline - 1, i64::MIN / 2] {
+            assert_eq!(cleared(requested(age, mode)).last().map(String::as_str), Some("clear token"), "{age}");
+        }
+    }
 }
 
 #[test]
