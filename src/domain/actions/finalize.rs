@@ -220,11 +220,14 @@ fn orphan_with_markers(observed: &Observed) -> FinalizeTransition {
     orphan(observed, stored.map(|stored| Nonce::of(&observed.object.uid, &stored.attempt_id)).into_iter().collect())
 }
 
-/// If the stored token belongs to another portal, that portal may still show its marker.
+/// If the stored token belongs to another portal, that portal may still show its marker. And if markers are permanent, an
+/// edit of the description that is still under way puts the marker back after it was removed.
 fn orphan_checked(observed: &Observed) -> FinalizeTransition {
     let status = StatusView::of(&observed.object);
+    let may_return =
+        |issuer: &IssuerInfo| issuer.keep_marker || is_from_other_portal(observed.own_secret(), &status, issuer);
     match observed.issuer_info() {
-        Some(issuer) if is_from_other_portal(observed.own_secret(), &status, issuer) => orphan_with_markers(observed),
+        Some(issuer) if may_return(issuer) => orphan_with_markers(observed),
         _ => orphan(observed, vec![]),
     }
 }

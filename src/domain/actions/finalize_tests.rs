@@ -192,6 +192,17 @@ fn a_marker_that_cannot_be_removed_stays_known_in_the_secret() {
 }
 
 #[test]
+fn a_permanent_marker_that_a_late_edit_may_put_back_stays_known_in_the_secret() {
+    let mut world = World::of(orphaned(at_rest())).listing(&[row("17", &marker(&first_attempt()).append_to("prod"))]);
+    change_issuer(&mut world.observed, |issuer| issuer.keep_marker = true);
+    assert_eq!(run(&mut world), Outcome::Idle);
+    assert_eq!(world.labels, ["close", "find 17", "edit 17", "orphan, marked", "remove finalizer"]);
+    let markers = vec![marker(&first_attempt()).nonce().clone()];
+    assert!(world.requests.contains(&Request::WriteSecret(SecretWrite::Orphan(markers))));
+    assert_eq!(world.rows, [row("17", "prod")], "it is removed in the portal all the same");
+}
+
+#[test]
 fn without_its_issuer_an_orphan_is_finalized_as_it_is_and_its_markers_stay_known() {
     for issuer in [IssuerState::Missing, not_ready()] {
         let observed = Observed { issuer: issuer.clone(), ..orphaned(at_rest()) };
