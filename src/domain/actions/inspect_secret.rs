@@ -2,6 +2,7 @@
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::RecordedSecret;
+use crate::domain::decide::deadlines::recorded_expiration;
 use crate::domain::model::problem::messages::{secret_immutable, secret_rejected, secret_type_mismatch};
 use crate::domain::model::pull_secret::{Ownership, SecretMeta};
 use crate::domain::model::status_view::StatusView;
@@ -127,7 +128,7 @@ fn repair(observed: &Observed, content_valid: bool) -> InspectSecretTransition {
 
 fn record_inspected(observed: &Observed) -> InspectSecretTransition {
     let Some(meta) = &observed.secret else { return Transition::Done(Outcome::RequeueSoon) };
-    match status_write(observed, StatusEvent::SecretInspected(recorded_secret(observed, meta))) {
+    match status_write(observed, inspected(observed, meta)) {
         Some(request) => Transition::Perform(request, InspectingSecret::WritingStatus),
         None => Transition::Done(Outcome::Redecide),
     }
@@ -141,19 +142,20 @@ fn record_inspected_then_reject(observed: &Observed, message: String) -> Inspect
     let is_said = status.ready
         && status.secret_version.as_ref() == Some(&meta.resource_version)
         && status.observed_generation == Some(observed.object.generation);
-    match status_write(observed, StatusEvent::SecretInspected(recorded_secret(observed, meta))).filter(|_| !is_said) {
+    match status_write(observed, inspected(observed, meta)).filter(|_| !is_said) {
         Some(request) => Transition::Perform(request, InspectingSecret::RecordingRejection(message)),
         None => Transition::Done(Outcome::Failed(secret_rejected(&message))),
     }
 }
 
-fn recorded_secret(observed: &Observed, meta: &SecretMeta) -> RecordedSecret {
-    RecordedSecret {
+fn inspected(observed: &Observed, meta: &SecretMeta) -> StatusEvent {
+    let secret = RecordedSecret {
         name: observed.object.secret_name.clone(),
         uid: Some(meta.uid.clone()),
         resource_version: Some(meta.resource_version.clone()),
         mac: None,
-    }
+    };
+    StatusEvent::SecretInspected(secret, recorded_expiration(meta, &StatusView::of(&observed.object)))
 }
 
 #[cfg(test)]

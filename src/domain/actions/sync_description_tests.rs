@@ -142,7 +142,7 @@ fn a_description_that_the_portal_trims_is_edited_once_more_and_then_reported_as_
     assert!(StatusView::of(&world.observed.object).ready);
     assert_eq!(decide(&world.observed), Action::Idle, "no loop, regardless of the next audit");
     world.observed.object.generation = 3;
-    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
+    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret(), None));
     assert_eq!(decide(&world.observed), Action::SyncDescription, "but a different text is");
 }
 
@@ -156,7 +156,7 @@ fn uneditable(shown: &str) -> World {
 #[test]
 fn a_token_that_cannot_be_edited_keeps_its_description_and_is_not_replaced() {
     let mut world = uneditable("before");
-    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
+    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret(), None));
     assert_eq!(decide(&world.observed), Action::SyncDescription);
     assert_eq!(run(&mut world), Outcome::Redecide);
     assert_eq!(world.labels, ["find 17", "status"]);
@@ -168,7 +168,7 @@ fn a_token_that_cannot_be_edited_keeps_its_description_and_is_not_replaced() {
     assert!(StatusView::of(&world.observed.object).ready, "pods can pull");
     let reported = crate::domain::status::waiting_condition(Some(status));
     assert_eq!(reported.map(|(_, reason, _)| reason), Some("EditUnsupported"), "an event says so");
-    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
+    apply(&mut world.observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret(), None));
     let shown = hash64(&marker(&first_attempt()).append_to("before"));
     for upstream in [UpstreamState::Unknown, UpstreamState::Present(shown)] {
         let later = Observed {

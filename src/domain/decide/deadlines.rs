@@ -8,8 +8,10 @@ use crate::domain::model::hash::hash64;
 use crate::domain::model::issuer::IssuerInfo;
 use crate::domain::model::pull_secret::SecretMeta;
 use crate::domain::model::status_view::StatusView;
+use crate::domain::model::token::same_id;
 use crate::domain::model::token_expiry::{expired_at, urgent_at};
 use crate::domain::observed::{Observed, UpstreamState};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::time::Duration;
 
 /// Whether a retiring token must be revoked now, regardless of other actions, unless the Secret still stores it or its
@@ -79,6 +81,23 @@ pub fn needs_inspection(observed: &Observed, issuer: &IssuerInfo, secret: &Secre
         || !secret.owned_and_labeled
         || !observed.is_signature_current(secret, status)
         || observed.resync_requested
+        || expiration_differs(secret, status)
+}
+
+/// When the current token expires, as the Secret records it. Its checksum covers that time.
+#[must_use]
+pub fn recorded_expiration(secret: &SecretMeta, status: &StatusView) -> Option<Time> {
+    let current = status.token.as_ref()?;
+    secret.stored.as_ref().filter(|stored| same_id(&stored.id, &current.id))?.provenance.expiration_time()
+}
+
+/// Whether status records another time for the expiration of the current token than its Secret. No MAC covers the one in
+/// status: without this, whoever changed it would keep the token from being rotated.
+fn expiration_differs(secret: &SecretMeta, status: &StatusView) -> bool {
+    let in_status = status.token.as_ref().and_then(|token| token.expiration_time.as_ref());
+    // The Secret records whole seconds.
+    recorded_expiration(secret, status)
+        .is_some_and(|time| in_status.is_none_or(|recorded| recorded.0.as_second() != time.0.as_second()))
 }
 
 /// Whether this list proves that the current token is absent: it must have been read after the token had to be in it.

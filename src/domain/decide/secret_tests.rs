@@ -107,7 +107,7 @@ fn a_retiring_token_is_revoked_when_it_is_due_and_not_before() {
     assert_eq!(decide(&due(90)), Action::IdleFor(Duration::from_secs(90)));
     let mut suspended = due(0);
     suspended.object.suspended = true;
-    apply(&mut suspended, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
+    apply(&mut suspended, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret(), None));
     assert_eq!(decide(&suspended), Action::RevokeRetiring, "cleanup continues");
 }
 
@@ -116,7 +116,7 @@ fn an_edited_description_is_synced_and_a_rejected_one_is_left() {
     let with = |event| at_rest_with(|observed| apply(observed, event));
     let edited = at_rest_with(|observed| {
         observed.object.generation = 2;
-        apply(observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()));
+        apply(observed, StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret(), None));
     });
     assert_eq!(decide(&edited), Action::SyncDescription);
     let not_kept = with(StatusEvent::DescriptionNotSynced(Reason::DescriptionAltered, String::new()));

@@ -72,6 +72,48 @@ fn the_earlier_of_interval_and_expiry_counts() {
     assert!(seldom > at(18 * DAY - 1) && seldom <= at(20 * DAY), "{seldom}");
 }
 
+/// The same, with the time also in the Secret.
+fn expiring_in_secret(lifetime: i64) -> Observed {
+    expiring_with(lifetime, |observed| {
+        let stored = observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+        stored.provenance.expires_at = Some(at(lifetime).as_second());
+    })
+}
+
+#[test]
+fn a_time_that_another_user_changed_in_status_is_restored_from_the_secret() {
+    for changed in [None, Some(at(300 * DAY)), Some(at(30 * DAY + 1))] {
+        let mut observed = expiring_in_secret(30 * DAY);
+        let token = observed.object.status.as_mut().and_then(|status| status.token.as_mut()).expect("a token");
+        token.expiration_time = changed.map(Time);
+        let mut world = World::of(observed);
+        world.pass();
+        assert_eq!(world.labels, ["read object", "read secret", "read content", "status"], "{changed:?}");
+        assert_eq!(expiration(&world.observed), Some(at(30 * DAY)));
+        assert!(next_rotation(&world.observed) <= at(20 * DAY));
+        world.labels.clear();
+        world.pass();
+        assert!(world.labels.is_empty(), "it is restored once: {:?}", world.labels);
+    }
+    let mut fraction = expiring_in_secret(30 * DAY);
+    let token = fraction.object.status.as_mut().and_then(|status| status.token.as_mut()).expect("a token");
+    token.expiration_time = at(30 * DAY).checked_add(Duration::from_millis(400)).ok().map(Time);
+    assert!(matches!(decide(&fraction), Action::IdleFor(_)), "the Secret records whole seconds");
+}
+
+#[test]
+fn a_secret_that_records_no_time_keeps_the_one_in_status() {
+    let mut observed = expiring(30 * DAY);
+    observed.secret.as_mut().expect("a Secret").resource_version = "6".into();
+    let mut world = World::of(observed);
+    world.pass();
+    assert_eq!(expiration(&world.observed), Some(at(30 * DAY)));
+    let mut invalid = expiring(30 * DAY);
+    let stored = invalid.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
+    stored.provenance.expires_at = Some(i64::MAX);
+    assert!(matches!(decide(&invalid), Action::IdleFor(_)), "what is no time is ignored");
+}
+
 #[test]
 fn an_expired_token_is_replaced_once() {
     for (lifetime, now) in [(30 * DAY, 40 * DAY), (30 * DAY, 30 * DAY), (30 * DAY, 29 * DAY), (60, 3600), (-DAY, 3600)]

@@ -187,7 +187,7 @@ fn a_rotation_that_waits_blocks_no_edit_of_the_description() {
     }
     crate::domain::test_support::apply(
         &mut observed,
-        crate::domain::status::StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret()),
+        crate::domain::status::StatusEvent::SecretInspected(crate::domain::test_support::recorded_secret(), None),
     );
     assert_eq!(decide(&observed), Action::SyncDescription);
     let mut settled = observed.clone();

@@ -6,6 +6,7 @@ use crate::domain::model::problem::Problem;
 use crate::domain::model::request_cause::RequestCause;
 use crate::domain::model::token::TokenRef;
 use crate::domain::{argocd_repository, service_accounts};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "short-lived, and only one exists at a time")]
@@ -25,8 +26,9 @@ pub enum StatusEvent {
     },
     /// The current token is proved to belong to this object, at this portal.
     TokenVerified(RecordedPortal),
-    /// The Secret was read, and contains the current token for every registry.
-    SecretInspected(RecordedSecret),
+    /// The Secret was read, and contains the current token for every registry. If it records when that token expires, that
+    /// time counts: others may have changed the one in status.
+    SecretInspected(RecordedSecret, Option<Time>),
     /// No change except that future timestamps are set to the current time, as with every event.
     TimestampsClamped,
     /// A rotation did not begin in its window. Its next start is computed, as with every event.

@@ -49,7 +49,7 @@ fn events() -> Vec<StatusEvent> {
         });
     }
     all.extend([
-        StatusEvent::SecretInspected(recorded_secret()),
+        StatusEvent::SecretInspected(recorded_secret(), None),
         StatusEvent::SecretLost("lost".into()),
         StatusEvent::RevokedUpstream { problem: problem(Reason::RevokedUpstream), again: false },
         StatusEvent::NotRevoked,

@@ -98,8 +98,11 @@ fn apply(
             set_login_verified(status, context, &login_result);
             derive_ready(status, context, was_ready);
         }
-        StatusEvent::SecretInspected(secret) => {
+        StatusEvent::SecretInspected(secret, expiration_time) => {
             (status.secret, proofs.secret) = (Some(secret), true);
+            if let Some(token) = status.token.as_mut().filter(|_| expiration_time.is_some()) {
+                token.expiration_time = expiration_time;
+            }
             upstream_revocation::clear(status);
             derive_ready(status, context, is_ready(status));
         }

@@ -74,7 +74,7 @@ fn a_token_that_was_found_revoked_retires_as_such() {
     assert!(found_out(&found, Cause::RevokedUpstream));
     assert!(found_out(&found, Cause::Replace), "not replaced, and then requested");
     assert!(!found_out(&first, Cause::Replace));
-    let back = next_status(Some(&found), &later(150), StatusEvent::SecretInspected(recorded_secret()));
+    let back = next_status(Some(&found), &later(150), StatusEvent::SecretInspected(recorded_secret(), None));
     assert!(!found_out(&back, Cause::Rotate), "it was listed again");
 }
 
@@ -84,10 +84,13 @@ fn a_withdrawn_second_revocation_keeps_the_first_one_for_its_day() {
     let second = after([token_stored("1", Cause::First)]);
     let known = |status: &RegistryTokenStatus| status.upstream_revocation.clone();
     let wrong = next_status(Some(&second), &later(100), revoked(true));
-    let back = next_status(Some(&wrong), &later(150), StatusEvent::SecretInspected(recorded_secret()));
+    let back = next_status(Some(&wrong), &later(150), StatusEvent::SecretInspected(recorded_secret(), None));
     assert_eq!(known(&back), Some(UpstreamRevocation { time: Time(at(REQUESTED)), again: false }));
     let once = next_status(Some(&second), &later(100), revoked(false));
-    assert_eq!(known(&next_status(Some(&once), &later(150), StatusEvent::SecretInspected(recorded_secret()))), None);
+    assert_eq!(
+        known(&next_status(Some(&once), &later(150), StatusEvent::SecretInspected(recorded_secret(), None))),
+        None
+    );
 }
 
 #[test]
@@ -194,7 +197,7 @@ fn the_same_event_later_changes_nothing() {
     let whole_life = [
         token_stored("1", Cause::First),
         token_stored("2", Cause::Rotate),
-        StatusEvent::SecretInspected(recorded_secret()),
+        StatusEvent::SecretInspected(recorded_secret(), None),
         StatusEvent::LoginChecked(LoginResult::Accepted),
         StatusEvent::LoginChecked(LoginResult::Rejected("no".into())),
         StatusEvent::LoginChecked(LoginResult::Unknown("down".into())),
@@ -258,8 +261,8 @@ fn a_revocation_by_another_user_is_remembered_beyond_the_next_token() {
         StatusEvent::TokenStored { token: new, portal, secret, request_cause, login_result: login, previous_id: None },
     );
     assert_eq!(replaced.upstream_revocation, revoked.upstream_revocation, "the next one is the second within 24 hours");
-    let kept = next_status(Some(&replaced), &later(70), StatusEvent::SecretInspected(recorded_secret()));
+    let kept = next_status(Some(&replaced), &later(70), StatusEvent::SecretInspected(recorded_secret(), None));
     assert_eq!(kept.upstream_revocation, revoked.upstream_revocation);
-    let wrong = next_status(Some(&revoked), &later(70), StatusEvent::SecretInspected(recorded_secret()));
+    let wrong = next_status(Some(&revoked), &later(70), StatusEvent::SecretInspected(recorded_secret(), None));
     assert_eq!(wrong.upstream_revocation, None, "it was valid throughout");
 }

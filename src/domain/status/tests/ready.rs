@@ -15,7 +15,7 @@ fn a_transition_time_changes_with_its_status_alone() {
     let later = next_status(
         Some(&ready),
         &StatusContext { generation: 2, ..later(30) },
-        StatusEvent::SecretInspected(recorded_secret()),
+        StatusEvent::SecretInspected(recorded_secret(), None),
     );
     assert_eq!(since(&later, ConditionType::Ready), Some(at(20)));
     let condition = conditions::find(&later.conditions, ConditionType::Ready).expect("a condition");
@@ -83,7 +83,7 @@ fn a_secret_that_was_not_read_in_full_makes_nothing_ready() {
         previous_id: None,
     }]);
     assert!(condition_labels(&unread).contains(&"Ready=False".to_owned()));
-    let read = next_status(Some(&unread), &context(), StatusEvent::SecretInspected(recorded_secret()));
+    let read = next_status(Some(&unread), &context(), StatusEvent::SecretInspected(recorded_secret(), None));
     assert!(condition_labels(&read).contains(&"Ready=True".to_owned()));
 }
 
@@ -91,7 +91,7 @@ fn a_secret_that_was_not_read_in_full_makes_nothing_ready() {
 fn without_a_login_check_there_is_no_login_condition() {
     let off = StatusContext { login_check: LoginCheck::Disabled, ..context() };
     let checked = after([token_stored("1", Cause::First)]);
-    let status = next_status(Some(&checked), &off, StatusEvent::SecretInspected(recorded_secret()));
+    let status = next_status(Some(&checked), &off, StatusEvent::SecretInspected(recorded_secret(), None));
     assert_eq!(condition_labels(&status), ["DescriptionSynced=False", "Ready=True"]);
 }
 
