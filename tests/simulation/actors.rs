@@ -64,7 +64,10 @@ impl UserAction {
             Self::DeleteSecret => {
                 world.oracle.expected_requests += 1;
                 world.keep_history(slot);
-                world.slots[slot].secret = None;
+                let released = world.slots[slot].secret.take().map_or_else(Vec::new, |secret| secret.orphaned);
+                let markers = &world.oracle.markers;
+                let lost = markers.iter().filter(|(_, nonce)| released.contains(nonce)).map(|(id, _)| *id);
+                world.oracle.undecidable.extend(lost);
             }
             Self::EditSecret => {
                 world.oracle.expected_requests += 1;

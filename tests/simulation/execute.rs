@@ -305,9 +305,16 @@ fn write_status(
     invariants::check_readiness(world, slot, &status);
     invariants::check_denial(world, running, slot, &status);
     let named = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));
-    // A status that another user forged for a different object's token does not name that token.
+    // A status that another user forged for a different object's token does not name that token. Nor does an entry that
+    // another user wrote, and that the operator only keeps.
     let oracle = &world.oracle;
     let own = |id: &u32| oracle.markers.get(id).and_then(|nonce| oracle.reserved.get(nonce)) == Some(&running.uid);
+    let former = running.pass.observed().object.own_status();
+    let former = former.iter().flat_map(|status| {
+        status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id))
+    });
+    let former: Vec<&String> = former.collect();
+    let named = named.filter(|id| !former.contains(id));
     let named: Vec<u32> = named.filter_map(|id| id.parse().ok()).filter(own).collect();
     world.oracle.named_in_status.extend(named);
     world.oracle.writes.0 += 1;

@@ -89,7 +89,8 @@ pub fn check_revocation(world: &mut World, id: u32, wanted_then: bool) {
         let status = StatusView::of(&project_object(object, &world.config));
         let overlap = world.oracle.overlaps.get(&id).filter(|overlap| overlap.uid == object.uid);
         let due = status.retiring.iter().find(|one| one.id == id.to_string());
-        if overlap.is_some_and(|overlap| world.clock < overlap.until)
+        // A token that is expired pulls nothing, so it needs no overlap.
+        if overlap.is_some_and(|overlap| world.clock < overlap.until && !world.is_expired(id))
             || due.is_some_and(|one| one.revocation_time.0 > at(world.clock))
         {
             return Some(format!("I8: a retiring token was revoked before its overlap ended: {id}"));

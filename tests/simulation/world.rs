@@ -187,8 +187,16 @@ impl World {
         self.rows.values().filter(|_| !self.hidden && !self.config.list_denied).filter(is_listed).collect()
     }
 
-    /// The portal sets a description.
+    /// The portal sets a description. A late edit puts the marker of a released token back; then only its Secret records that
+    /// it is released.
     pub fn set_description(&mut self, id: u32, description: String) {
+        let marker = Marker::find(&tag(), &description);
+        if let Some(marker) = marker.filter(|_| self.rows.get(&id).is_some_and(|row| row.orphaned)) {
+            let secrets = self.slots.iter().filter_map(|slot| slot.secret.as_ref());
+            if !secrets.into_iter().any(|secret| secret.orphaned.contains(marker.nonce())) {
+                self.oracle.undecidable.insert(id);
+            }
+        }
         if let Some(row) = self.rows.get_mut(&id).filter(|row| row.revoked.is_none() && !row.foreign) {
             row.description = description;
         }
