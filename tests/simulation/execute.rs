@@ -314,7 +314,10 @@ fn write_status(
         status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id))
     });
     let former: Vec<&String> = former.collect();
-    let named = named.filter(|id| !former.contains(id));
+    let mut written = running.pass.observed().object.clone();
+    written.status = Some(status.clone());
+    let proved = StatusView::of(&written).tokens();
+    let named = named.filter(|id| !former.contains(id) || proved.iter().any(|token| token.id == **id));
     let named: Vec<u32> = named.filter_map(|id| id.parse().ok()).filter(own).collect();
     world.oracle.named_in_status.extend(named);
     world.oracle.writes.0 += 1;

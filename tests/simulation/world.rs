@@ -187,13 +187,13 @@ impl World {
         self.rows.values().filter(|_| !self.hidden && !self.config.list_denied).filter(is_listed).collect()
     }
 
-    /// The portal sets a description. A late edit puts the marker of a released token back; then only its Secret records that
-    /// it is released.
+    /// The portal sets a description. A late edit may put the marker of a released token back. If the Secret of that token is
+    /// gone or was changed by a user, nothing records the release any more.
     pub fn set_description(&mut self, id: u32, description: String) {
-        let marker = Marker::find(&tag(), &description);
-        if let Some(marker) = marker.filter(|_| self.rows.get(&id).is_some_and(|row| row.orphaned)) {
-            let secrets = self.slots.iter().filter_map(|slot| slot.secret.as_ref());
-            if !secrets.into_iter().any(|secret| secret.orphaned.contains(marker.nonce())) {
+        let is_released = self.rows.get(&id).is_some_and(|row| row.orphaned);
+        if is_released && Marker::find(&tag(), &description).is_some() {
+            let mut secrets = self.slots.iter().filter_map(|slot| slot.secret.as_ref());
+            if !secrets.any(|secret| secret.content == Some(id) && !secret.tampered) {
                 self.oracle.undecidable.insert(id);
             }
         }

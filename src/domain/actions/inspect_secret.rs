@@ -2,7 +2,7 @@
 
 use super::{Outcome, StateMachine, Transition, from_response, status_write};
 use crate::api::RecordedSecret;
-use crate::domain::decide::deadlines::recorded_expiration;
+use crate::domain::decide::deadlines::{expiration_differs, recorded_expiration};
 use crate::domain::model::problem::messages::{secret_immutable, secret_rejected, secret_type_mismatch};
 use crate::domain::model::pull_secret::{Ownership, SecretMeta};
 use crate::domain::model::status_view::StatusView;
@@ -141,7 +141,8 @@ fn record_inspected_then_reject(observed: &Observed, message: String) -> Inspect
     let status = StatusView::of(&observed.object);
     let is_said = status.ready
         && status.secret_version.as_ref() == Some(&meta.resource_version)
-        && status.observed_generation == Some(observed.object.generation);
+        && status.observed_generation == Some(observed.object.generation)
+        && !expiration_differs(meta, &status);
     match status_write(observed, inspected(observed, meta)).filter(|_| !is_said) {
         Some(request) => Transition::Perform(request, InspectingSecret::RecordingRejection(message)),
         None => Transition::Done(Outcome::Failed(secret_rejected(&message))),

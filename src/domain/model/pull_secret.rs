@@ -66,7 +66,7 @@ impl Provenance {
             |requested_at| Self {
                 portal: portal.to_owned(),
                 requested_at,
-                expires_at: expires_at.and_then(|time| time.parse().ok()),
+                expires_at: expires_at.and_then(|time| time.parse().ok()).filter(|time| *time >= 0),
                 previous_id: parts.next().map(str::to_owned),
             },
         )

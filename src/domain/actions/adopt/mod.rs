@@ -11,7 +11,7 @@ mod proof_tests;
 #[cfg(test)]
 mod tests;
 
-use self::proof::{OwnershipProof, checks_login, not_listed, proof_unavailable};
+use self::proof::{OwnershipProof, checks_login, login_shared, not_listed, proof_unavailable};
 use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
 use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::model::login_result::LoginResult;
@@ -117,6 +117,9 @@ impl StateMachine for Adopting {
                 Response::Login(LoginResult::Rejected(_) | LoginResult::NotChecked) => {
                     self.row_missing(observed, started_at)
                 }
+                Response::Login(LoginResult::Accepted) if login_shared(observed) => {
+                    self.shared_login_accepted(observed, started_at)
+                }
                 Response::Login(LoginResult::Accepted) => {
                     self.transition_to(Request::ReadContent, Stage::ComparingLogin)
                 }
@@ -200,7 +203,7 @@ impl Adopting {
             Some(OwnershipProof::Signature(token) | OwnershipProof::Login(token)) if is_newer => {
                 self.transition_to(Request::ReadSecret, Stage::RereadingSecret(token))
             }
-            Some(OwnershipProof::KeyLost(token)) if is_newer => {
+            Some(OwnershipProof::Unverified(token)) if is_newer => {
                 match status_write(observed, StatusEvent::TokenUnverified(token)) {
                     Some(request) => self.transition_to(request, Stage::RecordingUnverified),
                     None => self.transition_to(Request::WriteSecret(SecretWrite::ClearToken), Stage::Writing),

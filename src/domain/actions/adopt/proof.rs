@@ -24,8 +24,8 @@ pub(super) enum OwnershipProof {
     /// The Secret of an object older than the operator's keys logs in with the token, and the portal has only one row
     /// with its username. Only the token's owner can meet both conditions.
     Login(TokenRef),
-    /// There is no proof, but the token may have been signed with a key that was lost.
-    KeyLost(TokenRef),
+    /// There is no proof, but the token may have been signed with a key that was lost, or may be missing from the list.
+    Unverified(TokenRef),
 }
 
 impl Adopting {
@@ -33,13 +33,6 @@ impl Adopting {
     /// another token than it names, the accepted login proves nothing about the one that it names.
     pub(super) fn login_accepted(self, observed: &Observed, content: &SecretContent) -> AdoptTransition {
         let (id, username) = (self.stored.id.clone(), self.stored.signature.username.clone());
-        // A shared username is the same in every login, so only the operator's annotations prove whose login this is: they
-        // have a valid MAC, and the content has the checksum.
-        let signed = observed.verify_stored(&self.stored).is_some();
-        let intact = !matches!(content, SecretContent::Login { checksum_valid: false, .. });
-        if login_shared(observed) && !(signed && intact) {
-            return self.not_proved(observed, Some(TokenRef { id, username }));
-        }
         let in_secret = match content {
             SecretContent::Login { username, .. } => Some(username),
             SecretContent::Immutable { username } => username.as_ref(),
@@ -55,21 +48,38 @@ impl Adopting {
     /// No login shows that the token exists, and the list lacks it. A token that was requested a moment ago may be missing
     /// from a list that lags, so it is looked up again.
     pub(super) fn row_missing(self, observed: &Observed, started_at: Timestamp) -> AdoptTransition {
-        let Some(issuer) = observed.issuer_info() else { return Transition::Done(Outcome::RequeueSoon) };
-        let requested = Timestamp::from_second(self.stored.provenance.requested_at).ok();
-        // No MAC covers this time. No operator's clock is that far ahead.
-        let latest = started_at.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX);
-        let requested = requested.filter(|requested| *requested <= latest);
-        match requested.and_then(|requested| list_may_lag(started_at, requested, issuer)) {
-            Some((left, problem)) => Transition::Done(Outcome::ReportFor(left.min(RETRY_AFTER), problem)),
+        match self.lag(observed, started_at) {
+            Some(waits) => Transition::Done(waits),
             None => self.not_proved(observed, None),
         }
+    }
+
+    /// The same where the registry accepts the login, whose username is that of every token. It may belong to any of them, so
+    /// the list decides here too. But the token may exist: it is reported.
+    pub(super) fn shared_login_accepted(self, observed: &Observed, started_at: Timestamp) -> AdoptTransition {
+        if let Some(waits) = self.lag(observed, started_at) {
+            return Transition::Done(waits);
+        }
+        let token = TokenRef { id: self.stored.id.clone(), username: self.stored.signature.username.clone() };
+        self.read_object(Some(OwnershipProof::Unverified(token)))
+    }
+
+    /// What to wait for, if the list may not show the token yet.
+    fn lag(&self, observed: &Observed, started_at: Timestamp) -> Option<Outcome> {
+        let issuer = observed.issuer_info()?;
+        let requested = Timestamp::from_second(self.stored.provenance.requested_at).ok()?;
+        // No MAC covers this time. No operator's clock is that far ahead.
+        if requested > started_at.checked_add(issuer.response_deadline).unwrap_or(Timestamp::MAX) {
+            return None;
+        }
+        let (left, problem) = list_may_lag(started_at, requested, issuer)?;
+        Some(Outcome::ReportFor(left.min(RETRY_AFTER), problem))
     }
 
     /// There is no proof. If the object is older than the keys, the token may still be the operator's own; it is then
     /// reported.
     pub(super) fn not_proved(self, observed: &Observed, token: Option<TokenRef>) -> AdoptTransition {
-        self.read_object(token.filter(|_| may_be_from_lost_key(&observed.object)).map(OwnershipProof::KeyLost))
+        self.read_object(token.filter(|_| may_be_from_lost_key(&observed.object)).map(OwnershipProof::Unverified))
     }
 
     pub(super) fn rows_found(self, observed: &Observed, rows: Vec<TokenRow>) -> AdoptTransition {
@@ -163,6 +173,6 @@ fn may_be_proved_by_login(observed: &Observed) -> bool {
         && StatusView::of(&observed.object).token.is_none()
 }
 
-fn login_shared(observed: &Observed) -> bool {
+pub(super) fn login_shared(observed: &Observed) -> bool {
     observed.issuer_info().is_some_and(|issuer| issuer.login_shared)
 }
