@@ -51,6 +51,13 @@ impl Fleet {
         Restart { ready, writes: events.filter(is_by_operator).writes().len(), requests }
     }
 
+    /// Restarts the operator with other flags.
+    pub async fn restart_with_flags(&mut self, flags: &'static [&'static str]) {
+        self.operator.take().expect("runs").terminate().await;
+        self.flags = flags;
+        self.operator = Some(start_operator(&self.control_plane, flags).await);
+    }
+
     /// Stops the operator, deletes the first Secret, and starts the operator: the time until its first request for that
     /// object.
     pub async fn start_to_first_reconcile(&mut self) -> Duration {

@@ -13,8 +13,8 @@ const REST: Duration = Duration::from_mins(5);
 /// In which memory and work settle.
 const SETTLE: Duration = Duration::from_secs(10);
 
-/// All figures with 10,000 objects.
-pub async fn of_many_objects() -> Vec<Figure> {
+/// All figures with 10,000 objects, also those of scrapes on request.
+pub async fn of_many_objects(with_scrapes: bool) -> Vec<Figure> {
     let portal = PortalOptions::NO_LIMIT;
     let mut fleet = Fleet::start(portal).await;
     tokio::time::sleep(SETTLE).await;
@@ -45,6 +45,9 @@ pub async fn of_many_objects() -> Vec<Figure> {
         (p99, "ms"),
         Target::AtMost(250.0),
     ));
+    if with_scrapes {
+        figures.extend(super::scrape::after_restart(&mut fleet, OBJECTS).await);
+    }
     figures
 }
 
