@@ -204,12 +204,11 @@ impl PortalAudit {
             }
             (Stage::ReadingObjects { before, secrets }, AuditResponse::Objects(objects)) => {
                 let claims = Claims::collect(&secrets, &objects);
-                self.orphans.retain(|(row, marker)| !claims.accounts_for(row, marker));
-                if self.was_claimed_by_deleted(before, &secrets, &objects) {
-                    self.request(AuditRequest::ListObjects, Stage::ListingSecretNames)
-                } else {
-                    self.revoke_next()
+                if self.was_claimed_by_deleted(before, &claims, &secrets, &objects) {
+                    return self.request(AuditRequest::ListObjects, Stage::ListingSecretNames);
                 }
+                self.orphans.retain(|(row, marker)| !claims.accounts_for(row, marker));
+                self.revoke_next()
             }
             (Stage::RecheckingRow, AuditResponse::Row(row)) => self.row_read(row),
             (Stage::Revoking, AuditResponse::Done) => {
@@ -229,13 +228,15 @@ impl PortalAudit {
     fn was_claimed_by_deleted(
         &self,
         mut before: Vec<AuditedToken>,
+        claims: &Claims,
         secrets: &[AuditedSecret],
         objects: &[AuditedToken],
     ) -> bool {
         let alive: HashSet<&str> = objects.iter().map(|object| object.uid.as_str()).collect();
         before.retain(|object| !alive.contains(object.uid.as_str()));
-        let claims = Claims::collect(secrets, &before);
-        self.orphans.iter().any(|(row, marker)| claims.accounts_for(row, marker))
+        let former = Claims::collect(secrets, &before);
+        let claimed = |claims: &Claims, (row, marker): &(TokenRow, Marker)| claims.accounts_for(row, marker);
+        self.orphans.iter().any(|suspect| claimed(&former, suspect) && !claimed(claims, suspect))
     }
 
     fn request(mut self, request: AuditRequest, stage: Stage) -> (Self, AuditStep) {

@@ -13,7 +13,7 @@ mod tests;
 
 use self::proof::{OwnershipProof, checks_login, login_shared, not_listed, proof_unavailable};
 use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
-use crate::api::{RecordedSecret, RecordedToken};
+use crate::api::{RecordedSecret, RecordedToken, RetiringToken};
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::messages::token_from_other_portal;
@@ -203,7 +203,13 @@ impl Adopting {
             Some(OwnershipProof::Signature(token) | OwnershipProof::Login(token)) if is_newer => {
                 self.transition_to(Request::ReadSecret, Stage::RereadingSecret(token))
             }
-            Some(OwnershipProof::Unverified(token)) if is_newer => {
+            // While the Secret stores it, it is not revoked: the next decision replaces it.
+            Some(OwnershipProof::Unlisted(TokenRef { id, username })) => {
+                let revocation_time = Time(observed.now);
+                let token = RetiringToken { id, username, revocation_time, revoked_upstream: false, mac: None };
+                self.write_status(observed, StatusEvent::TokenRetiring(token))
+            }
+            Some(OwnershipProof::KeyLost(token)) if is_newer => {
                 match status_write(observed, StatusEvent::TokenUnverified(token)) {
                     Some(request) => self.transition_to(request, Stage::RecordingUnverified),
                     None => self.transition_to(Request::WriteSecret(SecretWrite::ClearToken), Stage::Writing),

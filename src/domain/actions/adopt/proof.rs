@@ -24,8 +24,10 @@ pub(super) enum OwnershipProof {
     /// The Secret of an object older than the operator's keys logs in with the token, and the portal has only one row
     /// with its username. Only the token's owner can meet both conditions.
     Login(TokenRef),
-    /// There is no proof, but the token may have been signed with a key that was lost, or may be missing from the list.
-    Unverified(TokenRef),
+    /// The Secret contains the operator's MAC, and the portal does not list the token.
+    Unlisted(TokenRef),
+    /// There is no proof, but the token may have been signed with a key that was lost.
+    KeyLost(TokenRef),
 }
 
 impl Adopting {
@@ -55,13 +57,21 @@ impl Adopting {
     }
 
     /// The same where the registry accepts the login, whose username is that of every token. It may belong to any of them, so
-    /// the list decides here too. But the token may exist: it is reported.
+    /// the list decides here too. But the token may exist, and pods may use it: it is replaced before it is revoked.
     pub(super) fn shared_login_accepted(self, observed: &Observed, started_at: Timestamp) -> AdoptTransition {
         if let Some(waits) = self.lag(observed, started_at) {
             return Transition::Done(waits);
         }
-        let token = TokenRef { id: self.stored.id.clone(), username: self.stored.signature.username.clone() };
-        self.read_object(Some(OwnershipProof::Unverified(token)))
+        let released = observed.object.deleting && !observed.object.revoke_on_deletion;
+        match observed.verify_stored(&self.stored) {
+            // It is left to its user, if it exists.
+            Some(_) if released => Transition::Done(Outcome::ReportFor(RETRY_AFTER, not_listed())),
+            Some(token) => self.read_object(Some(OwnershipProof::Unlisted(token))),
+            None => {
+                let token = TokenRef { id: self.stored.id.clone(), username: self.stored.signature.username.clone() };
+                self.not_proved(observed, Some(token))
+            }
+        }
     }
 
     /// What to wait for, if the list may not show the token yet.
@@ -79,7 +89,7 @@ impl Adopting {
     /// There is no proof. If the object is older than the keys, the token may still be the operator's own; it is then
     /// reported.
     pub(super) fn not_proved(self, observed: &Observed, token: Option<TokenRef>) -> AdoptTransition {
-        self.read_object(token.filter(|_| may_be_from_lost_key(&observed.object)).map(OwnershipProof::Unverified))
+        self.read_object(token.filter(|_| may_be_from_lost_key(&observed.object)).map(OwnershipProof::KeyLost))
     }
 
     pub(super) fn rows_found(self, observed: &Observed, rows: Vec<TokenRow>) -> AdoptTransition {

@@ -110,13 +110,21 @@ fn a_shared_login_proves_no_token_that_no_row_belongs_to() {
     let unlisted = || unrecorded().listing(&[]).with_login_result(LoginResult::Accepted);
     let now = unlisted().observed.now.as_second();
     // A tenant can write the annotations of another token, with its MAC, beside a login that works.
-    for world in [unlisted(), key_lost(unlisted())] {
-        let mut old = shared(world, now - 3600);
-        assert_eq!(run(&mut old), Outcome::Redecide);
-        assert_eq!(old.labels, ["read secret", "find 17", "log in", "read object", "status", "clear token"]);
-        let open = StatusView::of(&old.observed.object).unverified.unconfirmed(&old.observed.object);
-        assert_eq!(open.into_iter().map(|token| token.id).collect::<Vec<_>>(), ["17"], "reported, not lost");
-    }
+    let mut old = shared(unlisted(), now - 3600);
+    assert_eq!(run(&mut old), Outcome::Redecide);
+    assert_eq!(old.labels, ["read secret", "find 17", "log in", "read object", "status"]);
+    let status = StatusView::of(&old.observed.object);
+    assert!(status.is_retiring("17") && status.token.is_none());
+    assert!(old.observed.secret.is_some_and(|secret| secret.stored.is_some()), "pods may use it until it is replaced");
+    let mut released = shared(unlisted(), now - 3600);
+    (released.observed.object.deleting, released.observed.object.revoke_on_deletion) = (true, false);
+    assert!(matches!(run(&mut released), Outcome::ReportFor(RETRY_AFTER, _)));
+    assert!(!released.labels.contains(&"status".to_owned()), "what is left to its user is not revoked");
+    let mut key_lost = shared(key_lost(unlisted()), now - 3600);
+    assert_eq!(run(&mut key_lost), Outcome::Redecide);
+    assert_eq!(key_lost.labels, ["read secret", "find 17", "log in", "read object", "status", "clear token"]);
+    let open = StatusView::of(&key_lost.observed.object).unverified.unconfirmed(&key_lost.observed.object);
+    assert_eq!(open.into_iter().map(|token| token.id).collect::<Vec<_>>(), ["17"], "reported, not lost");
     let mut young = shared(unlisted(), now);
     assert!(
         matches!(run(&mut young), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenNotFound)

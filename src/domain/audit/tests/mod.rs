@@ -224,6 +224,20 @@ fn a_token_that_was_released_during_the_reads_is_not_revoked() {
 }
 
 #[test]
+fn a_suspect_that_was_accounted_for_in_the_first_reads_is_checked_again_in_the_second() {
+    let rows = [marked("17", 1), marked("18", 2)];
+    let other = AuditedToken { uid: "other".into(), secret: "other".into(), ..audited_token(&["18"]) };
+    let audit = PortalAudit::begin().0.step(AuditResponse::PortalList(inventory(&rows), Claims::default())).0;
+    let audit = audit.step(AuditResponse::Objects(vec![audited_token(&[]), other.clone()])).0;
+    let audit = audit.step(AuditResponse::Secrets(vec![storing(1, "17")])).0;
+    let audit = audit.step(AuditResponse::Objects(vec![other])).0;
+    let audit = audit.step(AuditResponse::Objects(vec![])).0;
+    let audit = audit.step(AuditResponse::Secrets(vec![])).0;
+    let (_, next) = audit.step(AuditResponse::Objects(vec![]));
+    assert_eq!(next, AuditStep::Perform(AuditRequest::ReadRow(token_ref("18"))));
+}
+
+#[test]
 fn a_token_that_a_deleted_object_left_behind_is_revoked_after_a_second_read() {
     for left in [vec![], vec![storing(1, "17")]] {
         let audit = deleted_during_the_reads().step(AuditResponse::Secrets(left)).0;
