@@ -92,7 +92,7 @@ pub fn recorded_expiration(secret: &SecretMeta, status: &StatusView) -> Option<T
 }
 
 /// Whether status records another time for the expiration of the current token than its Secret. No MAC covers the one in
-/// status: without this, whoever changed it would keep the token from being rotated.
+/// status: without this, a user who changed it would keep the token from being rotated.
 #[must_use]
 pub fn expiration_differs(secret: &SecretMeta, status: &StatusView) -> bool {
     let in_status = status.token.as_ref().and_then(|token| token.expiration_time.as_ref());
