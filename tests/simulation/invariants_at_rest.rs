@@ -146,13 +146,7 @@ fn object(world: &World, slot: usize) -> Result<(), String> {
             return Err(format!("I2: {name} is ready with a token that is revoked: {id}"));
         }
     }
-    // A token is not revoked while the Secret stores it. An immutable one cannot store its successor, which is reported.
-    let is_kept = |id: &str| {
-        let mut secret = here.secret.iter().filter(|secret| secret.immutable);
-        secret.any(|secret| secret.stored.as_ref().is_some_and(|stored| stored.id == id))
-    };
-    let mut retiring = status.retiring.iter().filter(|one| !is_kept(&one.id));
-    let overdue = retiring.find(|one| one.revocation_time.0 <= at(world.clock - ROUND_SECONDS));
+    let overdue = status.retiring.iter().find(|one| one.revocation_time.0 <= at(world.clock - ROUND_SECONDS));
     if let Some(late) = overdue.filter(|_| !world.issuer.finalized) {
         return Err(format!(
             "{name}: the token {} is retiring since {} and still valid",

@@ -11,9 +11,9 @@ mod proof_tests;
 #[cfg(test)]
 mod tests;
 
-use self::proof::{OwnershipProof, checks_login, login_shared, not_listed, proof_unavailable};
+use self::proof::{OwnershipProof, checks_login, not_listed, proof_unavailable};
 use super::{Outcome, StateMachine, Transition, from_response, status_write, verify_login};
-use crate::api::{RecordedSecret, RecordedToken, RetiringToken};
+use crate::api::{RecordedSecret, RecordedToken};
 use crate::domain::model::login_result::LoginResult;
 use crate::domain::model::marker::AttemptId;
 use crate::domain::model::problem::messages::token_from_other_portal;
@@ -117,9 +117,6 @@ impl StateMachine for Adopting {
                 Response::Login(LoginResult::Rejected(_) | LoginResult::NotChecked) => {
                     self.row_missing(observed, started_at)
                 }
-                Response::Login(LoginResult::Accepted) if login_shared(observed) => {
-                    self.shared_login_accepted(observed, started_at)
-                }
                 Response::Login(LoginResult::Accepted) => {
                     self.transition_to(Request::ReadContent, Stage::ComparingLogin)
                 }
@@ -202,12 +199,6 @@ impl Adopting {
             }
             Some(OwnershipProof::Signature(token) | OwnershipProof::Login(token)) if is_newer => {
                 self.transition_to(Request::ReadSecret, Stage::RereadingSecret(token))
-            }
-            // While the Secret stores it, it is not revoked: the next decision replaces it.
-            Some(OwnershipProof::Unlisted(TokenRef { id, username })) => {
-                let revocation_time = Time(observed.now);
-                let token = RetiringToken { id, username, revocation_time, revoked_upstream: false, mac: None };
-                self.write_status(observed, StatusEvent::TokenRetiring(token))
             }
             Some(OwnershipProof::KeyLost(token)) if is_newer => {
                 match status_write(observed, StatusEvent::TokenUnverified(token)) {

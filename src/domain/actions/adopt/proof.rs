@@ -24,8 +24,6 @@ pub(super) enum OwnershipProof {
     /// The Secret of an object older than the operator's keys logs in with the token, and the portal has only one row
     /// with its username. Only the token's owner can meet both conditions.
     Login(TokenRef),
-    /// The Secret contains the operator's MAC, and the portal does not list the token.
-    Unlisted(TokenRef),
     /// There is no proof, but the token may have been signed with a key that was lost.
     KeyLost(TokenRef),
 }
@@ -35,6 +33,13 @@ impl Adopting {
     /// another token than it names, the accepted login proves nothing about the one that it names.
     pub(super) fn login_accepted(self, observed: &Observed, content: &SecretContent) -> AdoptTransition {
         let (id, username) = (self.stored.id.clone(), self.stored.signature.username.clone());
+        // A shared username is the same in every login, so only the operator's annotations prove whose login this is: they
+        // have a valid MAC, and the content has the checksum.
+        let signed = observed.verify_stored(&self.stored).is_some();
+        let intact = !matches!(content, SecretContent::Login { checksum_valid: false, .. });
+        if login_shared(observed) && !(signed && intact) {
+            return self.not_proved(observed, Some(TokenRef { id, username }));
+        }
         let in_secret = match content {
             SecretContent::Login { username, .. } => Some(username),
             SecretContent::Immutable { username } => username.as_ref(),
@@ -53,24 +58,6 @@ impl Adopting {
         match self.lag(observed, started_at) {
             Some(waits) => Transition::Done(waits),
             None => self.not_proved(observed, None),
-        }
-    }
-
-    /// The same where the registry accepts the login, whose username is that of every token. It may belong to any of them, so
-    /// the list decides here too. But the token may exist, and pods may use it: it is replaced before it is revoked.
-    pub(super) fn shared_login_accepted(self, observed: &Observed, started_at: Timestamp) -> AdoptTransition {
-        if let Some(waits) = self.lag(observed, started_at) {
-            return Transition::Done(waits);
-        }
-        let released = observed.object.deleting && !observed.object.revoke_on_deletion;
-        match observed.verify_stored(&self.stored) {
-            // It is left to its user, if it exists.
-            Some(_) if released => Transition::Done(Outcome::ReportFor(RETRY_AFTER, not_listed())),
-            Some(token) => self.read_object(Some(OwnershipProof::Unlisted(token))),
-            None => {
-                let token = TokenRef { id: self.stored.id.clone(), username: self.stored.signature.username.clone() };
-                self.not_proved(observed, Some(token))
-            }
         }
     }
 
@@ -183,6 +170,6 @@ fn may_be_proved_by_login(observed: &Observed) -> bool {
         && StatusView::of(&observed.object).token.is_none()
 }
 
-pub(super) fn login_shared(observed: &Observed) -> bool {
+fn login_shared(observed: &Observed) -> bool {
     observed.issuer_info().is_some_and(|issuer| issuer.login_shared)
 }

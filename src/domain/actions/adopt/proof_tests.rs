@@ -4,6 +4,7 @@
 use super::tests::{CLEARED, MODES, cleared, hidden, run, unrecorded, unsigned};
 use super::*;
 use crate::api::{LoginCheck, Reason};
+use crate::domain::protocol::SecretContent;
 use crate::domain::test_support::{World, at, at_rest, change_issuer, row};
 
 /// An object that was created before the operator's key.
@@ -100,36 +101,35 @@ fn after_the_key_is_lost_a_shared_username_proves_no_token() {
 }
 
 #[test]
-fn a_shared_login_proves_no_token_that_no_row_belongs_to() {
-    let shared = |mut world: World, requested_at: i64| {
+fn a_shared_login_of_another_token_is_not_waited_for() {
+    let holding = |checksum_valid| {
+        let mut world = unrecorded().listing(&[]).with_login_result(LoginResult::Accepted);
+        let (username, registries_match, template_applied) = ("tw-17".to_owned(), true, true);
+        world.content = SecretContent::Login { username, registries_match, checksum_valid, template_applied };
         change_issuer(&mut world.observed, |issuer| issuer.login_shared = true);
-        let stored = world.observed.secret.as_mut().and_then(|secret| secret.stored.as_mut()).expect("a token");
-        stored.provenance.requested_at = requested_at;
         world
     };
-    let unlisted = || unrecorded().listing(&[]).with_login_result(LoginResult::Accepted);
-    let now = unlisted().observed.now.as_second();
-    // A tenant can write the annotations of another token, with its MAC, beside a login that works.
-    let mut old = shared(unlisted(), now - 3600);
-    assert_eq!(run(&mut old), Outcome::Redecide);
-    assert_eq!(old.labels, ["read secret", "find 17", "log in", "read object", "status"]);
-    let status = StatusView::of(&old.observed.object);
-    assert!(status.is_retiring("17") && status.token.is_none());
-    assert!(old.observed.secret.is_some_and(|secret| secret.stored.is_some()), "pods may use it until it is replaced");
-    let mut released = shared(unlisted(), now - 3600);
-    (released.observed.object.deleting, released.observed.object.revoke_on_deletion) = (true, false);
-    assert!(matches!(run(&mut released), Outcome::ReportFor(RETRY_AFTER, _)));
-    assert!(!released.labels.contains(&"status".to_owned()), "what is left to its user is not revoked");
-    let mut key_lost = shared(key_lost(unlisted()), now - 3600);
-    assert_eq!(run(&mut key_lost), Outcome::Redecide);
-    assert_eq!(key_lost.labels, ["read secret", "find 17", "log in", "read object", "status", "clear token"]);
-    let open = StatusView::of(&key_lost.observed.object).unverified.unconfirmed(&key_lost.observed.object);
-    assert_eq!(open.into_iter().map(|token| token.id).collect::<Vec<_>>(), ["17"], "reported, not lost");
-    let mut young = shared(unlisted(), now);
+    let read = ["read secret", "find 17", "log in", "read content"];
+    let mut own = holding(true);
     assert!(
-        matches!(run(&mut young), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenNotFound)
+        matches!(run(&mut own), Outcome::ReportFor(RETRY_AFTER, problem) if problem.reason == Reason::TokenNotFound)
     );
-    assert_eq!(young.labels, ["read secret", "find 17", "log in"], "the list may lag");
+    assert_eq!(own.labels, read, "the list may lag");
+    let labels = cleared(holding(false));
+    assert_eq!(labels[..4], read);
+    assert_eq!(labels[4..], ["read object", "clear token"]);
+}
+
+#[test]
+fn after_the_key_is_lost_a_shared_login_that_no_row_belongs_to_is_not_waited_for() {
+    let mut world = key_lost(unrecorded()).listing(&[]).with_login_result(LoginResult::Accepted);
+    world.content = crate::domain::test_support::login_content("tw-17");
+    change_issuer(&mut world.observed, |issuer| issuer.login_shared = true);
+    assert_eq!(run(&mut world), Outcome::Redecide);
+    let expected = ["read secret", "find 17", "log in", "read content", "read object", "status", "clear token"];
+    assert_eq!(world.labels, expected, "a tenant can write a checksum, but no MAC");
+    let open = StatusView::of(&world.observed.object).unverified.unconfirmed(&world.observed.object);
+    assert_eq!(open.into_iter().map(|token| token.id).collect::<Vec<_>>(), ["17"], "reported");
 }
 
 #[test]
