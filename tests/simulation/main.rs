@@ -59,7 +59,7 @@ fn no_token_is_leaked_or_lost_at_a_portal_without_edits_with_shared_logins_uniqu
 }
 
 /// Seeds whose schedules once showed a violation.
-const FORMER_VIOLATIONS: [u64; 8] = [51_545, 86_275, 156_930, 189_170, 355_620, 495_105, 527_306, 624_990];
+const FORMER_VIOLATIONS: [u64; 9] = [51_545, 86_275, 156_930, 189_170, 195_985, 355_620, 495_105, 527_306, 624_990];
 
 #[test]
 fn schedules_that_once_failed_succeed() {
