@@ -8,7 +8,17 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use kube::api::PostParams;
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
+
+/// A team whose portal has ids that no other portal has. The port of a portal may be that of an earlier test's portal, whose
+/// objects still exist: then they would have the token that is to be imported.
+async fn team_with_own_ids(name: &str, config: Config) -> Team {
+    static NEXT: AtomicI64 = AtomicI64::new(1_000_000);
+    let team = Team::with(name, config).await;
+    team.portal.ledger().begin_with(NEXT.fetch_add(1000, Ordering::Relaxed));
+    team
+}
 
 /// Creates the Secret that a person would have created with `kubectl create secret docker-registry`.
 async fn create_by_hand(team: &Team, name: &str, host: &str, (username, password): (&str, &str)) -> Secret {
@@ -48,7 +58,7 @@ async fn until_refused(team: &Team, name: &str, part: &str) {
 
 #[tokio::test]
 async fn a_token_requested_by_hand_becomes_the_objects_own_without_a_request() {
-    let team = Team::new("import").await;
+    let team = team_with_own_ids("import", Config::default()).await;
     let by_hand = team.portal.ledger().add_as_colleague(Some("requested by hand"));
     let created = create_for(&team, "pull", &by_hand).await;
     let mut object = importing("pull", by_hand.id);
@@ -90,7 +100,7 @@ async fn a_token_requested_by_hand_becomes_the_objects_own_without_a_request() {
 
 #[tokio::test]
 async fn what_proves_no_token_is_refused_and_no_token_is_requested() {
-    let team = Team::new("import-refused").await;
+    let team = team_with_own_ids("import-refused", Config::default()).await;
     let ledger = team.portal.ledger();
     let [mine, other] = ["mine", "of a colleague"].map(|text| ledger.add_as_colleague(Some(text)));
     let (host, wrong) = (team.portal.registry_host(), "not-the-password");
@@ -130,7 +140,7 @@ async fn what_proves_no_token_is_refused_and_no_token_is_requested() {
 
 #[tokio::test]
 async fn a_token_that_another_object_holds_is_not_imported() {
-    let team = Team::new("import-held").await;
+    let team = team_with_own_ids("import-held", Config::default()).await;
     team.token("first", "requested").await;
     let first = current_id(&team.until_synced("first").await);
     let held = team.portal.ledger().token(first).expect("listed");
@@ -179,7 +189,7 @@ async fn a_token_that_another_object_holds_is_not_imported() {
 #[tokio::test]
 async fn a_registry_that_accepts_every_login_proves_no_token() {
     let config = Config { registry_challenge: Challenge::Anonymous, ..Config::default() };
-    let team = Team::with("import-anonymous", config).await;
+    let team = team_with_own_ids("import-anonymous", config).await;
     let ledger = team.portal.ledger();
     let by_hand = ledger.add_as_colleague(Some("by hand"));
     let secret = create_by_hand(&team, "pull", &team.portal.registry_host(), (&by_hand.username, "guessed")).await;
@@ -195,7 +205,7 @@ async fn a_registry_that_accepts_every_login_proves_no_token() {
 
 #[tokio::test]
 async fn a_secret_with_other_logins_is_left_as_it_is() {
-    let team = Team::new("import-logins").await;
+    let team = team_with_own_ids("import-logins", Config::default()).await;
     let by_hand = team.portal.ledger().add_as_colleague(Some("by hand"));
     let created = create_for(&team, "pull", &by_hand).await;
     let login = |username: &str, password: &str| json!({"username": username, "password": password});
@@ -216,7 +226,7 @@ async fn a_secret_with_other_logins_is_left_as_it_is() {
 
 #[tokio::test]
 async fn a_restored_copy_gets_a_token_of_its_own() {
-    let team = Team::new("import-restored").await;
+    let team = team_with_own_ids("import-restored", Config::default()).await;
     let by_hand = team.portal.ledger().add_as_colleague(Some("by hand"));
     create_for(&team, "pull", &by_hand).await;
     team.apply(importing("pull", by_hand.id)).await;

@@ -83,6 +83,8 @@ pub struct Ledger {
 struct Mint {
     kind: KeyKind,
     prefix: String,
+    /// The id of the first one, at least 1.
+    first: i64,
 }
 
 impl Ledger {
@@ -113,6 +115,11 @@ impl Ledger {
     /// Requests a token as a colleague would in the portal.
     pub fn add_as_colleague(&self, description: Option<&str>) -> Token {
         self.add(description.map(str::to_owned), COLLEAGUE)
+    }
+
+    /// Lets the ids begin with this one.
+    pub fn begin_with(&self, id: i64) {
+        lock(&self.mint).first = id;
     }
 
     /// Adds a token of a portal that was recorded, with its id, username and password.
@@ -206,7 +213,7 @@ impl Ledger {
 
     /// Sets the shape of tokens from now on.
     pub(super) fn mint_as(&self, config: &Config) {
-        *lock(&self.mint) = Mint { kind: config.key.kind, prefix: config.username_prefix.clone() };
+        *lock(&self.mint) = Mint { kind: config.key.kind, prefix: config.username_prefix.clone(), first: 1 };
     }
 
     pub(super) fn read<R>(&self, look: impl FnOnce(&BTreeMap<i64, Token>) -> R) -> R {
@@ -216,8 +223,8 @@ impl Ledger {
     pub(super) fn add(&self, description: Option<String>, by: &str) -> Token {
         let secret = random::secret();
         let mut tokens = lock(&self.tokens);
-        let id = tokens.last_key_value().map_or(1, |(last, _)| last + 1);
         let mint = lock(&self.mint);
+        let id = tokens.last_key_value().map_or(mint.first.max(1), |(last, _)| last + 1);
         let at = requests::now();
         let token = Token {
             id,
