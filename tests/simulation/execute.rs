@@ -102,7 +102,11 @@ pub fn execute(
         {
             lost_response()
         }
-        Request::ReadObject => read_object(world, running, slot, mutant),
+        Request::ReadObject => {
+            let object = world.slots[slot].object.as_ref();
+            running.gone_when_read = object.is_none_or(|object| object.uid != running.uid);
+            read_object(world, running, slot, mutant)
+        }
         Request::ReadSecret => read_secret(world, operator, running, slot, mutant),
         Request::ReadContent => read_content(world, operator, running, slot, mutant),
         Request::ReadIssuer => {

@@ -28,6 +28,8 @@ pub struct RunningPass {
     /// The uncommitted token.
     pub uncommitted: Option<TokenRef>,
     pub issuer_read: i64,
+    /// The object did not exist when the pass read it.
+    pub gone_when_read: bool,
     /// Whether the namespace was denied when the pass started, and how often that had changed.
     pub denied_at_start: (bool, u32),
     /// What the caches contained when the pass started; for mutants.
@@ -190,6 +192,7 @@ impl Operator {
                 request,
                 uncommitted: None,
                 issuer_read: world.clock,
+                gone_when_read: false,
                 denied_at_start: (world.issuer.denied_since.is_some(), world.issuer.namespace_changes),
                 cached_object: Some(object.clone()),
                 cached_secret: secret.cloned(),

@@ -45,7 +45,11 @@ pub fn write_secret(
     let guarded = !(mutant == Some(Mutant::CommitsUnguarded) && matches!(write, SecretWrite::Commit(_)));
     match (world.slots[slot].secret.as_ref(), version) {
         (None, None) if matches!(write, SecretWrite::Reserve(_)) => {
-            // A Secret may be created for an object that has just been deleted. The garbage collector deletes it.
+            // A Secret may be created for an object that has just been deleted. The garbage collector deletes it, with the
+            // token if there is one. So the object must have existed when the pass read it.
+            if running.gone_when_read {
+                world.report_violation("I1: a token is reserved for an object that was deleted before it was read");
+            }
             world.keep_history(slot);
             let (uid, version) = (world.uid("s"), world.version());
             world.slots[slot].secret = Some(FakeSecret {
