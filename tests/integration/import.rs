@@ -247,6 +247,13 @@ async fn a_restored_copy_gets_a_token_of_its_own() {
     (secret.metadata.labels, secret.metadata.annotations) =
         (original.metadata.labels.clone(), original.metadata.annotations.clone());
     copy.secrets().create(&PostParams::default(), &secret).await.expect("restored");
+    // An object of the second in which the keys were created counts as older than them.
+    let created = team.tokens().get("pull").await.expect("there").creation_timestamp().expect("set").0;
+    eventually("a later second than that of the keys", LIMIT, async || {
+        let is_later = jiff::Timestamp::now().as_second() > created.as_second();
+        if is_later { Ok(()) } else { Err("the same".to_owned()) }
+    })
+    .await;
     copy.apply(importing("pull", by_hand.id)).await;
     let restored = copy.until_synced("pull").await;
     assert_ne!(current_id(&restored), by_hand.id);
