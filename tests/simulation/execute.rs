@@ -7,12 +7,13 @@ use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
 use super::portal::{edit_description, query_rows, request_token, revoke_token, unauthorized, verify_login};
 use super::portal_traits::PortalTraits;
-use super::projection::{project_object, project_object_as};
+use super::projection::{named_ids, project_object, project_object_as};
 use super::schedule::DAY_SECONDS;
 use super::secrets::write_secret;
 use super::world::{World, at};
 use registry_token_operator::api::RegistryTokenStatus;
 use registry_token_operator::domain::model::namespace_access::not_allowed;
+use registry_token_operator::domain::model::object::Object;
 use registry_token_operator::domain::model::problem::messages::issuer_deleting;
 use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::{Request, Response, SecretContent};
@@ -308,26 +309,25 @@ fn write_status(
     }
     invariants::check_readiness(world, slot, &status);
     invariants::check_denial(world, running, slot, &status);
-    let named = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));
-    // A status that another user forged for a different object's token does not name that token. Nor does an entry that
-    // another user wrote, and that the operator only keeps.
-    let oracle = &world.oracle;
-    let own = |id: &u32| oracle.markers.get(id).and_then(|nonce| oracle.reserved.get(nonce)) == Some(&running.uid);
-    let former = running.pass.observed().object.own_status();
-    let former = former.iter().flat_map(|status| {
-        status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id))
-    });
-    let former: Vec<&String> = former.collect();
-    let mut written = running.pass.observed().object.clone();
-    written.status = Some(status.clone());
-    let proved = StatusView::of(&written).tokens();
-    let named = named.filter(|id| !former.contains(id) || proved.iter().any(|token| token.id == **id));
-    let named: Vec<u32> = named.filter_map(|id| id.parse().ok()).filter(own).collect();
-    world.oracle.named_in_status.extend(named);
+    record_named(world, running, &status);
     world.oracle.writes.0 += 1;
     world.change_object(slot, |object| object.status = Some(status));
     if outcome == RequestOutcome::LostAfter {
         return lost_response();
     }
     object_response(world.slots[slot].object.as_ref(), world, mutant)
+}
+
+/// Records the tokens that a status of the operator names. A status that another user forged for a different object's token
+/// does not name that token. Nor does an entry that another user wrote, and that the operator only keeps.
+fn record_named(world: &mut World, running: &RunningPass, status: &RegistryTokenStatus) {
+    let oracle = &world.oracle;
+    let own = |id: &u32| oracle.markers.get(id).and_then(|nonce| oracle.reserved.get(nonce)) == Some(&running.uid);
+    let object = &running.pass.observed().object;
+    let former: Vec<&String> = object.own_status().into_iter().flat_map(named_ids).collect();
+    let written = Object { status: Some(status.clone()), ..object.clone() };
+    let proved = StatusView::of(&written).tokens();
+    let by_operator = |id: &&String| !former.contains(id) || proved.iter().any(|token| token.id == **id);
+    let named: Vec<u32> = named_ids(status).filter(by_operator).filter_map(|id| id.parse().ok()).filter(own).collect();
+    world.oracle.named_in_status.extend(named);
 }

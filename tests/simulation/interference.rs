@@ -1,6 +1,7 @@
 //! A tenant with write access to the status of its objects and the annotations of its Secrets forges them: it writes
 //! tokens of other objects there, with any MAC that it can read.
 
+use super::projection::named_ids;
 use super::world::{World, at};
 use registry_token_operator::api::{RecordedPortal, RecordedToken, RegistryTokenStatus, RetiringToken};
 use registry_token_operator::domain::model::marker::AttemptId;
@@ -19,8 +20,7 @@ fn token_of_another(world: &mut World, slot: usize) -> (RecordedToken, Option<Re
     }
     let own = |world: &World| {
         let status = world.slots[slot].object.as_ref().and_then(|object| object.status.clone()).unwrap_or_default();
-        let current = status.token.into_iter().map(|token| token.id);
-        current.chain(status.retiring.into_iter().map(|token| token.id)).collect::<Vec<_>>()
+        named_ids(&status).cloned().collect::<Vec<_>>()
     };
     let own = own(world);
     let unnamed = world.rows.values().find(|row| row.revoked.is_none() && !own.contains(&row.token.id));
@@ -34,8 +34,7 @@ fn token_of_another(world: &mut World, slot: usize) -> (RecordedToken, Option<Re
 fn change_status(world: &mut World, slot: usize, change: impl FnOnce(&mut RegistryTokenStatus)) {
     // Only the Secret may still name the tokens that are overwritten.
     let status = world.slots[slot].object.as_ref().and_then(|object| object.status.clone()).unwrap_or_default();
-    let lost = status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id));
-    world.oracle.undecidable.extend(lost.filter_map(|id| id.parse::<u32>().ok()));
+    world.oracle.undecidable.extend(named_ids(&status).filter_map(|id| id.parse::<u32>().ok()));
     let uid = world.slots[slot].object.as_ref().map(|object| object.uid.clone());
     world.oracle.overlaps.retain(|_, overlap| Some(&overlap.uid) != uid.as_ref());
     world.change_object(slot, |object| {

@@ -6,8 +6,8 @@ use super::mutant::Mutant;
 use super::world::at;
 use registry_token_operator::api::{
     ADOPT_ANNOTATION, CAUSE_ANNOTATION, CLOSED_ANNOTATION, MAC_ANNOTATION, ORPHANED_ANNOTATION, OWNER_LABEL,
-    PROVENANCE_ANNOTATION, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, STORED_ANNOTATION, TOKEN_ID_ANNOTATION,
-    USERNAME_ANNOTATION,
+    PROVENANCE_ANNOTATION, REGISTRIES_ANNOTATION, RESERVATION_ANNOTATION, RegistryTokenStatus, STORED_ANNOTATION,
+    TOKEN_ID_ANNOTATION, USERNAME_ANNOTATION,
 };
 use registry_token_operator::domain::audit::{AuditedSecret, AuditedToken};
 use registry_token_operator::domain::model::object::Object;
@@ -16,6 +16,11 @@ use registry_token_operator::domain::model::rotation_windows::RotationWindows;
 use registry_token_operator::domain::model::token_mac::MacKeys;
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// The ids of all tokens in a status, proved or not, the current one first.
+pub fn named_ids(status: &RegistryTokenStatus) -> impl Iterator<Item = &String> {
+    status.token.iter().map(|token| &token.id).chain(status.retiring.iter().map(|token| &token.id))
+}
 
 /// The object as the core observes it.
 pub fn project_object(object: &FakeObject, config: &SimulationConfig) -> Object {

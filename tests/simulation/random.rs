@@ -77,7 +77,7 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    /// The schedules of a seed: those that take long to prepare only with every fifth or tenth.
+    /// The schedules of a seed: every seed has a plain one, every tenth and every fifth one of the others too.
     pub fn of(seed: u64) -> impl Iterator<Item = Self> {
         let every = [(Self::Plain, 1), (Self::DeniedNamespaces, 10), (Self::OtherPortal, 5)];
         every.into_iter().filter(move |(_, every)| seed.is_multiple_of(*every)).map(|(schedule, _)| schedule)

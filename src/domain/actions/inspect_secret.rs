@@ -128,7 +128,7 @@ fn repair(observed: &Observed, content_valid: bool) -> InspectSecretTransition {
 
 fn record_inspected(observed: &Observed) -> InspectSecretTransition {
     let Some(meta) = &observed.secret else { return Transition::Done(Outcome::RequeueSoon) };
-    match status_write(observed, inspected(observed, meta)) {
+    match status_write(observed, inspected(observed, meta, &StatusView::of(&observed.object))) {
         Some(request) => Transition::Perform(request, InspectingSecret::WritingStatus),
         None => Transition::Done(Outcome::Redecide),
     }
@@ -143,20 +143,20 @@ fn record_inspected_then_reject(observed: &Observed, message: String) -> Inspect
         && status.secret_version.as_ref() == Some(&meta.resource_version)
         && status.observed_generation == Some(observed.object.generation)
         && !expiration_differs(meta, &status);
-    match status_write(observed, inspected(observed, meta)).filter(|_| !is_said) {
+    match status_write(observed, inspected(observed, meta, &status)).filter(|_| !is_said) {
         Some(request) => Transition::Perform(request, InspectingSecret::RecordingRejection(message)),
         None => Transition::Done(Outcome::Failed(secret_rejected(&message))),
     }
 }
 
-fn inspected(observed: &Observed, meta: &SecretMeta) -> StatusEvent {
+fn inspected(observed: &Observed, meta: &SecretMeta, status: &StatusView) -> StatusEvent {
     let secret = RecordedSecret {
         name: observed.object.secret_name.clone(),
         uid: Some(meta.uid.clone()),
         resource_version: Some(meta.resource_version.clone()),
         mac: None,
     };
-    StatusEvent::SecretInspected(secret, recorded_expiration(meta, &StatusView::of(&observed.object)))
+    StatusEvent::SecretInspected(secret, recorded_expiration(meta, status))
 }
 
 #[cfg(test)]

@@ -190,6 +190,9 @@ impl PortalAudit {
     ) -> bool {
         let alive: HashSet<&str> = objects.iter().map(|object| object.uid.as_str()).collect();
         before.retain(|object| !alive.contains(object.uid.as_str()));
+        if before.is_empty() {
+            return false;
+        }
         let former = Claims::collect(secrets, &before);
         let claimed = |claims: &Claims, (row, marker): &(TokenRow, Marker)| claims.accounts_for(row, marker);
         self.orphans.iter().any(|suspect| claimed(&former, suspect) && !claimed(claims, suspect))
