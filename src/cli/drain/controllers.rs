@@ -10,11 +10,28 @@ use crate::health::readiness::Readiness;
 use crate::kube_client::objects::ObjectClient;
 use crate::kube_client::scope::WatchScope;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::ListParams;
-use kube::{Client, Error};
+use kube::{Client, Error, Resource};
+use serde::Deserialize;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+
+/// A Deployment as far as it is used. The code that parses Pod templates would make the binary larger.
+#[derive(Clone, Debug, Deserialize, Resource)]
+#[resource(inherit = Deployment)]
+struct OperatorDeployment {
+    metadata: ObjectMeta,
+    #[serde(default)]
+    status: Availability,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Availability {
+    #[serde(default, rename = "availableReplicas")]
+    available_replicas: i32,
+}
 
 pub(crate) struct LocalControllers {
     client: Client,
@@ -78,14 +95,12 @@ impl LocalControllers {
 
 /// Whether the operator's Deployment has an available Pod. If the Deployment may not be read, the answer is no.
 pub(crate) async fn is_operator_available(client: &Client, namespace: &str) -> Result<bool, Error> {
-    let deployments: ObjectClient<Deployment> = ObjectClient::namespaced(client.clone(), namespace);
+    let deployments: ObjectClient<OperatorDeployment> = ObjectClient::namespaced(client.clone(), namespace);
     let ours = ListParams::default().labels("app.kubernetes.io/name=registry-token-operator");
     let found = match deployments.list(&ours).await {
         Ok(found) => found.items,
         Err(Error::Api(status)) if matches!(status.code, 403 | 404) => vec![],
         Err(error) => return Err(error),
     };
-    let available =
-        found.iter().map(|one| one.status.as_ref().and_then(|status| status.available_replicas).unwrap_or_default());
-    Ok(available.sum::<i32>() > 0)
+    Ok(found.iter().any(|one| one.status.available_replicas > 0))
 }
