@@ -107,13 +107,29 @@ impl Gitea {
         assert_eq!(answer.status(), StatusCode::CREATED);
     }
 
-    /// All tokens of a user, by id.
+    /// All tokens of a user, by id. If a token is deleted while the pages are read, the later ones move to an earlier page
+    /// and one may be missed. So the list is read until it has as many as Gitea counts on each page.
     pub async fn tokens(&self, user: User) -> Vec<GiteaToken> {
-        let mut tokens: Vec<GiteaToken> = vec![];
+        let mut reads = 0;
+        loop {
+            let (tokens, totals) = self.read_pages(user).await;
+            if totals.iter().all(|total| *total == tokens.len()) {
+                return tokens;
+            }
+            reads += 1;
+            assert!(reads < 100, "the tokens of {} change all the time", user.name);
+        }
+    }
+
+    /// The tokens on all pages, and how many there were at each page.
+    async fn read_pages(&self, user: User) -> (Vec<GiteaToken>, Vec<usize>) {
+        let (mut tokens, mut totals): (Vec<GiteaToken>, _) = (vec![], vec![]);
         for page in 1.. {
             let answer = self.call(Method::GET, user, &format!("?limit=50&page={page}")).send().await;
             let answer = answer.expect("a response");
             assert_eq!(answer.status(), StatusCode::OK);
+            let total = answer.headers().get("X-Total-Count").and_then(|total| total.to_str().ok()?.parse().ok());
+            totals.push(total.expect("a count"));
             let more: Vec<GiteaToken> = answer.json().await.expect("tokens");
             if more.is_empty() {
                 break;
@@ -122,7 +138,7 @@ impl Gitea {
         }
         tokens.sort_by_key(|token| token.id);
         tokens.dedup();
-        tokens
+        (tokens, totals)
     }
 
     /// Deletes a token, as its user does in the settings.
