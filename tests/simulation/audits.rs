@@ -1,8 +1,8 @@
 //! Executes an audit's requests.
 
-use super::execute::RequestOutcome;
 use super::mutant::Mutant;
 use super::operator_audit::RunningAudit;
+use super::outcome::RequestOutcome;
 use super::portal::{revoke_token, token_row, transient_problem, unauthorized};
 use super::projection::{audited_secret, audited_token};
 use super::world::{World, at, tag};

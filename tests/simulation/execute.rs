@@ -5,8 +5,8 @@ use super::invariants;
 use super::issuer::{HOME_URL, is_denied};
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
+use super::outcome::{RequestOutcome, lost_response};
 use super::portal::{edit_description, query_rows, request_token, revoke_token, unauthorized, verify_login};
-use super::portal_traits::PortalTraits;
 use super::projection::{named_ids, project_object, project_object_as};
 use super::schedule::DAY_SECONDS;
 use super::secrets::write_secret;
@@ -17,63 +17,6 @@ use registry_token_operator::domain::model::object::Object;
 use registry_token_operator::domain::model::problem::messages::issuer_deleting;
 use registry_token_operator::domain::model::status_view::StatusView;
 use registry_token_operator::domain::protocol::{Request, Response, SecretContent};
-
-/// The outcome of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum RequestOutcome {
-    /// It succeeds.
-    Success,
-    /// It takes effect, and the response is lost.
-    LostAfter,
-    /// It has no effect, and the response is lost.
-    LostBefore,
-    /// The response is lost, and it takes effect later.
-    DelayedEffect,
-    /// It is rejected.
-    Rejected,
-    /// The portal's list is stale.
-    StaleList,
-    /// The portal's list is empty.
-    ShrunkList,
-    /// It is delivered twice. It takes effect, and the response is that of the second delivery: the name is taken.
-    DeliveredTwice,
-}
-
-/// The possible outcomes of a request to this portal.
-pub fn outcomes(request: &Request, portal: &PortalTraits) -> &'static [RequestOutcome] {
-    use RequestOutcome::{DelayedEffect, DeliveredTwice, LostAfter, LostBefore, Rejected, StaleList, Success};
-    match request {
-        Request::ReadObject
-        | Request::ReadSecret
-        | Request::ReadContent
-        | Request::ReadIssuer
-        | Request::VerifyLogin => &[Success, LostBefore],
-        Request::WriteSecret(_) => &[Success, LostAfter, LostBefore, Rejected],
-        Request::DryRunCommit(_) => &[Success, Rejected],
-        Request::WriteStatus(_) | Request::SetFinalizer(_) | Request::Revoke(_) => {
-            &[Success, LostAfter, LostBefore, Rejected]
-        }
-        Request::EditDescription { .. } => &[Success, LostAfter, LostBefore, DelayedEffect, Rejected],
-        Request::RequestToken { .. } if portal.unique_names => {
-            &[Success, LostAfter, LostBefore, DelayedEffect, Rejected, DeliveredTwice]
-        }
-        Request::RequestToken { .. } => &[Success, LostAfter, LostBefore, DelayedEffect, Rejected],
-        Request::QueryRows(_) => &[Success, StaleList, LostBefore],
-        Request::AcquireSlot { .. }
-        | Request::ReadImport
-        | Request::VerifyImportedLogin
-        | Request::TryRandomPassword { .. }
-        | Request::ClaimToken(_)
-        | Request::ReadLastWriter
-        | Request::Sleep(_)
-        | Request::RequeueIssuer
-        | Request::RequestAudit => &[Success],
-    }
-}
-
-pub fn lost_response() -> Response {
-    Response::OutcomeUnknown("lost".to_owned())
-}
 
 /// Executes a pass's request.
 pub fn execute(

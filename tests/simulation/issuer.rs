@@ -1,11 +1,11 @@
 //! The issuer: its state as operators observe it, its audits, and its deletion.
 
 use super::audits::execute_audit;
-use super::execute::RequestOutcome;
 use super::login_audit::RunningLoginAudit;
 use super::mutant::Mutant;
 use super::operator::RunningPass;
 use super::operator_audit::RunningAudit;
+use super::outcome::RequestOutcome;
 use super::schedule::{Event, State};
 use super::world::{MAX_RESPONSE_SECONDS, World, at, tag};
 use registry_token_operator::api::{PortalType, Reason, RecordedPortal};

@@ -1,7 +1,7 @@
 //! Performs a login audit: if the portal does not list tokens, each token's login is verified at the registry.
 
-use super::execute::RequestOutcome;
 use super::fakes::RegistryState;
+use super::outcome::RequestOutcome;
 use super::portal::login_result;
 use super::projection::project_object;
 use super::world::{MAX_RESPONSE_SECONDS, World, at};

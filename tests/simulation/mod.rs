@@ -36,6 +36,7 @@ pub mod object_state;
 pub mod operator;
 pub mod operator_audit;
 pub mod oracle;
+pub mod outcome;
 pub mod portal;
 pub mod portal_traits;
 pub mod progress;

@@ -2,8 +2,8 @@
 
 use super::action::UserAction;
 use super::config::SimulationConfig;
-use super::execute::RequestOutcome;
 use super::mutant::Mutant;
+use super::outcome::RequestOutcome;
 use super::progress::{Levels, line, with_progress};
 use super::schedule::{Event, State};
 use super::world::FIRST_VERSION;

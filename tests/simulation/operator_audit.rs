@@ -1,8 +1,8 @@
 //! The audits of one operator process.
 
-use super::execute::RequestOutcome;
 use super::mutant::Mutant;
 use super::operator::Operator;
+use super::outcome::RequestOutcome;
 use super::world::{MAX_RESPONSE_SECONDS, World};
 use registry_token_operator::domain::audit::login_audit::{AuditEvidence, LoginAudit};
 use registry_token_operator::domain::audit::missing_tokens::MissingTokens;

@@ -1,10 +1,10 @@
 //! Executes a pass's requests to portal and registry.
 
-use super::execute::RequestOutcome;
 use super::fakes::{PendingEffect, PortalEffect, RegistryState};
 use super::invariants;
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
+use super::outcome::RequestOutcome;
 use super::world::{MAX_RESPONSE_SECONDS, World, tag};
 use registry_token_operator::api::{LoginCheck, Reason};
 use registry_token_operator::domain::model::login_result::LoginResult;

@@ -1,9 +1,9 @@
 //! Runs the simulation until it is idle, without further faults, user actions, crashes and late responses.
 
 use super::actors::{confirm_revoked, confirm_unproved};
-use super::execute::RequestOutcome;
 use super::fakes::RegistryState;
 use super::mutant::Mutant;
+use super::outcome::RequestOutcome;
 use super::schedule::{Event, State};
 use super::world::MAX_RESPONSE_SECONDS;
 

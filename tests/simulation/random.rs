@@ -163,8 +163,8 @@ fn simulate(
 /// Regular steps are more frequent than disturbances.
 fn choose(rng: &mut Rng, events: &[Event]) -> Option<Event> {
     let weight = |event: &Event| match event {
-        Event::StepPass { outcome: super::execute::RequestOutcome::Success, .. } => 24,
-        Event::StepAudit { outcome: super::execute::RequestOutcome::Success, .. } => 12,
+        Event::StepPass { outcome: super::outcome::RequestOutcome::Success, .. } => 24,
+        Event::StepAudit { outcome: super::outcome::RequestOutcome::Success, .. } => 12,
         Event::BeginPass { object: 0, secret: 0, .. } => 8,
         Event::StepPass { .. } | Event::StepAudit { .. } | Event::BeginPass { .. } => 2,
         Event::BeginAudit { .. } | Event::ReconcileIssuer { .. } | Event::CollectGarbage => 2,

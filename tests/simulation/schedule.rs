@@ -3,11 +3,12 @@
 use super::action::UserAction;
 use super::audits::audit_outcomes;
 use super::config::SimulationConfig;
-use super::execute::{RequestOutcome, execute, outcomes};
+use super::execute::execute;
 use super::invariants;
 use super::issuer::namespace_access;
 use super::mutant::Mutant;
 use super::operator::Operator;
+use super::outcome::{RequestOutcome, outcomes};
 use super::progress::Depth;
 use super::trace;
 use super::world::{MAX_RESPONSE_SECONDS, World, at};

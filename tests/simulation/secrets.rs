@@ -1,10 +1,10 @@
 //! Executes a pass's writes to the Secret.
 
-use super::execute::{RequestOutcome, lost_response};
 use super::fakes::FakeSecret;
 use super::invariants;
 use super::mutant::Mutant;
 use super::operator::{Operator, RunningPass};
+use super::outcome::{RequestOutcome, lost_response};
 use super::projection::project_secret;
 use super::world::World;
 use registry_token_operator::domain::model::marker::Nonce;
