@@ -3,6 +3,7 @@
 use super::action::UserAction;
 use super::config::{KeyConfig, SimulationConfig};
 use super::mutant::Mutant;
+use super::outcome::RequestOutcome;
 use super::portal_traits::PortalTraits;
 use super::schedule::{Event, State};
 use registry_token_operator::api::LoginCheck;
@@ -163,8 +164,8 @@ fn simulate(
 /// Regular steps are more frequent than disturbances.
 fn choose(rng: &mut Rng, events: &[Event]) -> Option<Event> {
     let weight = |event: &Event| match event {
-        Event::StepPass { outcome: super::outcome::RequestOutcome::Success, .. } => 24,
-        Event::StepAudit { outcome: super::outcome::RequestOutcome::Success, .. } => 12,
+        Event::StepPass { outcome: RequestOutcome::Success, .. } => 24,
+        Event::StepAudit { outcome: RequestOutcome::Success, .. } => 12,
         Event::BeginPass { object: 0, secret: 0, .. } => 8,
         Event::StepPass { .. } | Event::StepAudit { .. } | Event::BeginPass { .. } => 2,
         Event::BeginAudit { .. } | Event::ReconcileIssuer { .. } | Event::CollectGarbage => 2,
